@@ -1,0 +1,2 @@
+//! The `chasar` program.
+fn main() {}
