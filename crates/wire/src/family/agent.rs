@@ -1,0 +1,53 @@
+//! The clientnode itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Text;
+
+/// What the clientnode itself uses and did since it started.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Agent {
+    /// Version of Chasar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    /// Process id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// When this session began, Unix milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_ms: Option<i64>,
+    /// Processor time used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds_total: Option<f64>,
+    /// Resident memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
+    /// Bytes of reports handed to the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_bytes_total: Option<u64>,
+    /// Reports handed to the link, replays included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_reports_total: Option<u64>,
+    /// Reports sent again after a cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_reports_total: Option<u64>,
+    /// Reports that the outbox had to let go before they were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_reports_total: Option<u64>,
+    /// Samples not taken because the host was asleep or too busy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_ticks_total: Option<u64>,
+    /// Times the link came up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnects_total: Option<u64>,
+    /// Reports kept for a replay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox_reports: Option<u64>,
+    /// Their size as kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox_bytes: Option<u64>,
+    /// How long it took to take the last sample, all probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_seconds: Option<f64>,
+}
