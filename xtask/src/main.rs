@@ -1,2 +1,99 @@
-//! Project tasks.
-fn main() {}
+//! Project tasks: `cargo xtask <task>`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool speaks on its standard streams"
+)]
+
+mod dictionary;
+mod fuzz;
+mod peers;
+mod schema;
+mod test;
+#[cfg(test)]
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+
+/// Project tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Prepare the peers that tests need (Python, NodeJS, node_exporter) and run all tests.
+    Test {
+        /// Passed on to `cargo nextest run` (or `cargo test` where nextest is not installed).
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Prepare the peers that tests need, in `.cache/`, and print where they are.
+    Peers,
+    /// Write `docs/report.schema.json` and `docs/event.schema.json` from the types of `wire`.
+    Schema,
+    /// Train the compression dictionary of `wire` on the reports in a folder (one JSON file each).
+    TrainDictionary {
+        /// Folder of `*.json` files, searched with its subfolders.
+        reports: PathBuf,
+    },
+    /// Run fuzz targets with libFuzzer (all, or the ones named) and stop at the first finding.
+    Fuzz {
+        /// Names of targets; all when none is given.
+        targets: Vec<String>,
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Test { args } => test::run(&args),
+        Task::Peers => peers::prepare().map(|peers| {
+            for (name, value) in peers.environment() {
+                println!("{name}={}", value.display());
+            }
+        }),
+        Task::Schema => schema::write(),
+        Task::TrainDictionary { reports } => dictionary::train(&reports),
+        Task::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What went wrong, as one text for people.
+type Result<T> = std::result::Result<T, String>;
+
+/// The root of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Runs a command to its end; an error says what was run and how it ended.
+fn run(command: &mut Command) -> Result<()> {
+    let line = shown(command);
+    let status = command.status().map_err(|e| format!("cannot run {line}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{line}: {status}")) }
+}
+
+/// Runs a command and gives what it printed.
+fn output(command: &mut Command) -> Result<String> {
+    let line = shown(command);
+    let out = command.output().map_err(|e| format!("cannot run {line}: {e}"))?;
+    if !out.status.success() {
+        return Err(format!("{line}: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr)));
+    }
+    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
