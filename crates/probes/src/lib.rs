@@ -1,1 +1,28 @@
-//! Chasar: probes.
+//! How one computer is read, as cheaply as it can be: one file for each family of numbers.
+//!
+//! A [`Sampler`] owns the probes of this system and fills a [`chasar_wire::Report`]. It never reads
+//! the clock (the caller hands in [`Now`]), never starts a program, needs no privilege, and reads
+//! everything through a [`Host`], so the ordinary code also runs on a folder of recorded files.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`probe`] | the contract of one probe: [`Probe`], [`Outcome`], [`ProbeError`], [`Now`] |
+//! | [`sampler`] | all probes in a row, timed, each on its own feet |
+//! | [`slot`] | sources too slow for the tick: a thread leaves the newest value |
+//! | [`linux`] | Linux: [`Host`], the registry, one file for each family |
+//!
+//! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
+
+#[cfg(target_os = "linux")]
+pub mod linux;
+pub mod probe;
+pub mod sampler;
+pub mod slot;
+
+#[cfg(target_os = "linux")]
+pub use linux::Host;
+#[cfg(target_os = "linux")]
+use linux::REGISTRY;
+pub use probe::{Now, Outcome, Probe, ProbeError, Setup};
+pub use sampler::{Config, Monotonic, ProcessList, Sampler};
+pub use slot::{Background, Reading, Slot};

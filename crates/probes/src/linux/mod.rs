@@ -1,0 +1,14 @@
+//! Linux: the files of `/proc` and `/sys`, and the few system calls that beat them.
+
+pub mod file;
+pub mod host;
+mod load;
+pub mod sys;
+pub mod text;
+
+pub use host::Host;
+
+use crate::probe::Make;
+
+/// All probes, in the order they run. A new probe is its file, and a line here.
+pub(crate) static REGISTRY: &[Make] = &[load::make];

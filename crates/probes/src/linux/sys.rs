@@ -1,0 +1,237 @@
+//! The system calls that std does not offer, counted; the only `unsafe` of this crate.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// System calls made by this thread through this module: the cost of a sample that no load can blur.
+pub fn calls() -> u64 {
+    CALLS.get()
+}
+
+fn count() {
+    CALLS.set(CALLS.get() + 1);
+}
+
+/// An open file, folder or socket.
+#[derive(Debug)]
+pub struct Fd(Option<OwnedFd>);
+
+impl Fd {
+    /// Takes over a descriptor.
+    pub fn new(fd: OwnedFd) -> Fd {
+        Fd(Some(fd))
+    }
+
+    /// The number, for system calls.
+    pub fn raw(&self) -> RawFd {
+        self.0.as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        count();
+        drop(self.0.take());
+    }
+}
+
+/// `openat(2)`, read-only and closed on exec. `folder` of `None` is the working folder.
+pub fn open(folder: Option<&Fd>, name: &CStr, flags: i32) -> io::Result<Fd> {
+    count();
+    let at = folder.map_or(libc::AT_FDCWD, Fd::raw);
+    // SAFETY: `name` is a C string that outlives the call.
+    let fd = unsafe { libc::openat(at, name.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC | flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has just given us this descriptor and nobody else knows it.
+    Ok(Fd::new(unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// `pread(2)` into `buffer`; how many bytes came.
+pub fn pread(fd: &Fd, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    count();
+    // SAFETY: `buffer` is writable for its length.
+    let n =
+        unsafe { libc::pread64(fd.raw(), buffer.as_mut_ptr().cast(), buffer.len(), offset.cast_signed()) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// `read(2)` into `buffer`; how many bytes came.
+pub fn read(fd: &Fd, buffer: &mut [u8]) -> io::Result<usize> {
+    count();
+    // SAFETY: `buffer` is writable for its length.
+    let n = unsafe { libc::read(fd.raw(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// `lseek(2)` back to the start, before a folder is read again.
+pub fn rewind(fd: &Fd) -> io::Result<()> {
+    count();
+    // SAFETY: no memory is involved.
+    let at = unsafe { libc::lseek(fd.raw(), 0, libc::SEEK_SET) };
+    if at < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `getdents64(2)`; how many bytes of `struct linux_dirent64` came, 0 at the end.
+pub fn getdents(fd: &Fd, buffer: &mut [u8]) -> io::Result<usize> {
+    count();
+    // SAFETY: `buffer` is writable for its length.
+    let n = unsafe { libc::syscall(libc::SYS_getdents64, fd.raw(), buffer.as_mut_ptr(), buffer.len()) };
+    usize::try_from(n).map_err(|_| io::Error::last_os_error())
+}
+
+/// Processor time of a whole process in nanoseconds, without opening a file.
+///
+/// `EINVAL` is a process that is gone, or a thread that is not the first of its process.
+/// The clock's number is `clock_getcpuclockid(3)`'s (kernel: include/linux/posix-timers_types.h).
+pub fn process_cpu_nanos(pid: u32) -> io::Result<u64> {
+    count();
+    const CPUCLOCK_SCHED: i32 = 2;
+    let clock = (!pid.cast_signed() << 3) | CPUCLOCK_SCHED;
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: `time` has room for one `timespec`.
+    if unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it has filled `time`.
+    let time = unsafe { time.assume_init() };
+    Ok(u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// What [`stat`] tells of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Owner.
+    pub uid: u32,
+    /// File number.
+    pub inode: u64,
+    /// Last change of the content: seconds and nanoseconds.
+    pub modified: (i64, i64),
+    /// Size.
+    pub size_bytes: u64,
+}
+
+/// `fstatat(2)`, following symbolic links.
+pub fn stat(folder: &Fd, name: &CStr) -> io::Result<FileStatus> {
+    count();
+    let mut status = MaybeUninit::<libc::stat64>::uninit();
+    // SAFETY: `name` is a C string and `status` has room for one `stat64`.
+    if unsafe { libc::fstatat64(folder.raw(), name.as_ptr(), status.as_mut_ptr(), 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it has filled `status`.
+    let status = unsafe { status.assume_init() };
+    Ok(FileStatus {
+        uid: status.st_uid,
+        inode: status.st_ino,
+        modified: (status.st_mtime, status.st_mtime_nsec),
+        size_bytes: u64::try_from(status.st_size).unwrap_or(0),
+    })
+}
+
+/// `readlinkat(2)`; the target's bytes, cut at 255.
+pub fn read_link(folder: &Fd, name: &CStr) -> io::Result<Vec<u8>> {
+    count();
+    let mut target = vec![0u8; 255];
+    // SAFETY: `name` is a C string and `target` is writable for its length.
+    let n =
+        unsafe { libc::readlinkat(folder.raw(), name.as_ptr(), target.as_mut_ptr().cast(), target.len()) };
+    target.truncate(usize::try_from(n).map_err(|_| io::Error::last_os_error())?);
+    Ok(target)
+}
+
+/// What `statfs(2)` tells of a file system, in its own blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSystemStatus {
+    /// Bytes of a block.
+    pub block_bytes: u64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Blocks free for root.
+    pub blocks_free: u64,
+    /// Blocks free for ordinary users.
+    pub blocks_available: u64,
+    /// Inodes in all.
+    pub files: u64,
+    /// Inodes free.
+    pub files_free: u64,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
+/// `statvfs(3)`. Can hang for ever on a network mount.
+pub fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
+    count();
+    let mut status = MaybeUninit::<libc::statvfs64>::uninit();
+    // SAFETY: `path` is a C string and `status` has room for one `statvfs64`.
+    if unsafe { libc::statvfs64(path.as_ptr(), status.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it has filled `status`.
+    let status = unsafe { status.assume_init() };
+    Ok(FileSystemStatus {
+        block_bytes: status.f_frsize,
+        blocks: status.f_blocks,
+        blocks_free: status.f_bfree,
+        blocks_available: status.f_bavail,
+        files: status.f_files,
+        files_free: status.f_ffree,
+        read_only: status.f_flag & libc::ST_RDONLY != 0,
+    })
+}
+
+/// What `uname(2)` tells: node name, release, version, machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uname {
+    /// Host name.
+    pub nodename: Vec<u8>,
+    /// Kernel release (`uname -r`).
+    pub release: Vec<u8>,
+    /// Kernel build (`uname -v`).
+    pub version: Vec<u8>,
+    /// Machine (`uname -m`).
+    pub machine: Vec<u8>,
+}
+
+/// `uname(2)`.
+pub fn uname() -> io::Result<Uname> {
+    count();
+    let mut names = MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: `names` has room for one `utsname`.
+    if unsafe { libc::uname(names.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, and zero bytes are a valid `utsname` in any case.
+    let names = unsafe { names.assume_init() };
+    let text = |field: &[libc::c_char]| field.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
+    Ok(Uname {
+        nodename: text(&names.nodename),
+        release: text(&names.release),
+        version: text(&names.version),
+        machine: text(&names.machine),
+    })
+}
+
+/// `sysconf(3)` of a value that is always there.
+fn sysconf(name: i32, otherwise: u64) -> u64 {
+    // SAFETY: no memory is involved.
+    u64::try_from(unsafe { libc::sysconf(name) }).ok().filter(|n| *n > 0).unwrap_or(otherwise)
+}
+
+/// Bytes of a memory page.
+pub fn page_bytes() -> u64 {
+    sysconf(libc::_SC_PAGESIZE, 4096)
+}
+
+/// Clock ticks a second in `/proc` (`USER_HZ`).
+pub fn ticks_per_second() -> u64 {
+    sysconf(libc::_SC_CLK_TCK, 100)
+}
