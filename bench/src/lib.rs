@@ -7,5 +7,6 @@
 
 pub mod load;
 pub mod meter;
+pub mod program;
 pub mod recording;
 pub mod zmtp;
