@@ -1,8 +1,11 @@
 //! Linux: the files of `/proc` and `/sys`, and the few system calls that beat them.
 
+mod block_device;
 pub mod file;
 pub mod host;
 mod load;
+mod mount_table;
+mod mountinfo;
 pub mod sys;
 pub mod text;
 
@@ -11,4 +14,4 @@ pub use host::Host;
 use crate::probe::Make;
 
 /// All probes, in the order they run. A new probe is its file, and a line here.
-pub(crate) static REGISTRY: &[Make] = &[load::make];
+pub(crate) static REGISTRY: &[Make] = &[load::make, block_device::make];

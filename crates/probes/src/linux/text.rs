@@ -7,6 +7,12 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|b| *b == b'\n')
 }
 
+/// The lines of `bytes` that have an end. The kernel ends every line, so one without is cut short
+/// and its last number may be wrong.
+pub fn complete_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|b| *b == b'\n').filter_map(|line| line.strip_suffix(b"\n"))
+}
+
 /// The words of a line: what stands between spaces and tabs.
 pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|b| *b == b' ' || *b == b'\t').filter(|w| !w.is_empty())
@@ -94,6 +100,7 @@ mod tests {
     fn lines_and_words() {
         assert_eq!(lines(b"a\nb\n").collect::<Vec<_>>(), [b"a", b"b"]);
         assert_eq!(lines(b"a\nb").collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(complete_lines(b"a\n\nb").collect::<Vec<_>>(), [&b"a"[..], b""]);
         assert_eq!(words(b"  cpu0 \t1 ").collect::<Vec<_>>(), [&b"cpu0"[..], b"1"]);
         assert_eq!(split_once(b"a:b:c", b':'), Some((&b"a"[..], &b"b:c"[..])));
         assert_eq!(split_once(b"abc", b':'), None);
