@@ -289,7 +289,7 @@ mod tests {
             let text = format!("{:4} {:7} {name} {}\n", 259, 3, numbers.join(" "));
             let line = parse(text.as_bytes()).next().unwrap();
             prop_assert_eq!(line.name, name.as_bytes());
-            let read: Vec<_> = line.values.iter().copied().collect();
+            let read: Vec<_> = line.values.to_vec();
             let mut written: Vec<_> = values.into_iter().map(Some).collect();
             written.resize(17, None);
             prop_assert_eq!(read, written);

@@ -135,6 +135,12 @@ impl Kept {
         }
     }
 
+    /// Whether the kernel says that the file has changed since this was asked last (mountinfo does);
+    /// true if the file is not open.
+    pub fn has_signal(&self) -> bool {
+        self.fd.as_ref().is_none_or(sys::poll_priority)
+    }
+
     fn attempt(&mut self, folder: &Dir) -> io::Result<usize> {
         let fd = match &self.fd {
             Some(fd) => fd,

@@ -9,7 +9,7 @@
 //! | `cpu_clocks` | processor clocks | `pid nanoseconds`; without the file the kernel has no such clocks |
 //! | `owners` | owner of `/proc/<pid>` | `pid uid`; 0 for a pid that is not named |
 //! | `units` | `sysconf(3)` | `page_bytes ticks_per_second`; without the file 4096 and 100 |
-//! | `statfs` | `statvfs(3)` | `mountpoint block_bytes blocks free available files files_free`, or `mountpoint errno N` |
+//! | `statfs` | `statvfs(3)` | `mountpoint block_bytes blocks free available files files_free`, or `mountpoint errno N`; octal as in mountinfo |
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -17,6 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::file::Dir;
+use super::mountinfo::Escaped;
 use super::sys::{self, FileSystemStatus, Uname};
 use super::text::{lines, number, words};
 
@@ -154,15 +155,20 @@ impl Host {
     ///
     /// # Errors
     /// What the system said.
-    pub fn statfs(&self, mountpoint: &[u8]) -> io::Result<FileSystemStatus> {
+    pub fn statfs(&self, mountpoint: &CStr) -> io::Result<FileSystemStatus> {
         let Some(text) = self.fact(c"statfs") else {
+            if self.root == Path::new("/") {
+                return sys::statfs(mountpoint);
+            }
+            let mountpoint = mountpoint.to_bytes();
             let relative = mountpoint.strip_prefix(b"/").unwrap_or(mountpoint);
             let path = self.root.join(std::ffi::OsStr::from_bytes(relative));
             return sys::statfs(&CString::new(path.as_os_str().as_bytes())?);
         };
         let text = text?;
         let missing = || io::Error::from_raw_os_error(libc::ENOENT);
-        let line = lines(&text).find(|l| words(l).next() == Some(mountpoint)).ok_or_else(missing)?;
+        let is_it = |word: &[u8]| Escaped(word).bytes().eq(mountpoint.to_bytes().iter().copied());
+        let line = lines(&text).find(|l| words(l).next().is_some_and(is_it)).ok_or_else(missing)?;
         let mut values = words(line).skip(1);
         let first = values.next().ok_or_else(missing)?;
         let mut next = || values.next().and_then(number).unwrap_or(0);

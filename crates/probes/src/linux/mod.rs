@@ -2,10 +2,12 @@
 
 mod block_device;
 pub mod file;
+mod filesystem;
 pub mod host;
 mod load;
 mod mount_table;
 mod mountinfo;
+mod statfs;
 pub mod sys;
 pub mod text;
 
@@ -14,4 +16,4 @@ pub use host::Host;
 use crate::probe::Make;
 
 /// All probes, in the order they run. A new probe is its file, and a line here.
-pub(crate) static REGISTRY: &[Make] = &[load::make, block_device::make];
+pub(crate) static REGISTRY: &[Make] = &[load::make, block_device::make, filesystem::make];

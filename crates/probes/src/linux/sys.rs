@@ -80,6 +80,17 @@ pub fn rewind(fd: &Fd) -> io::Result<()> {
     if at < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// `poll(2)` without waiting: whether there is something exceptional, as files of `/proc` and `/sys`
+/// whose content changes now and then signal it.
+pub fn poll_priority(fd: &Fd) -> bool {
+    count();
+    let mut poll = libc::pollfd { fd: fd.raw(), events: libc::POLLPRI, revents: 0 };
+    // SAFETY: `poll` is one `pollfd`.
+    let n = unsafe { libc::poll(&raw mut poll, 1, 0) };
+    // A file that cannot be polled must be read to know.
+    n != 0 && poll.revents & (libc::POLLPRI | libc::POLLERR | libc::POLLNVAL) != 0 || n < 0
+}
+
 /// `getdents64(2)`; how many bytes of `struct linux_dirent64` came, 0 at the end.
 pub fn getdents(fd: &Fd, buffer: &mut [u8]) -> io::Result<usize> {
     count();
