@@ -119,19 +119,36 @@ impl Kept {
     /// # Errors
     /// With the path, if it cannot be opened or read.
     pub fn read(&mut self, folder: &Dir) -> Result<&[u8], ProbeError> {
+        match self.bytes(folder) {
+            Ok(n) => Ok(&self.buffer[..n]),
+            Err(e) => Err(folder.error(self.name, e)),
+        }
+    }
+
+    /// What the file says now, or `None` if it does not exist: for sources that most hosts lack.
+    ///
+    /// # Errors
+    /// With the path, if it exists and cannot be opened or read.
+    pub fn read_if_there(&mut self, folder: &Dir) -> Result<Option<&[u8]>, ProbeError> {
+        match self.bytes(folder) {
+            Ok(n) => Ok(Some(&self.buffer[..n])),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(folder.error(self.name, e)),
+        }
+    }
+
+    fn bytes(&mut self, folder: &Dir) -> io::Result<usize> {
         if self.missing_for > 0 {
             self.missing_for -= 1;
-            return Err(folder.error(self.name, io::Error::from_raw_os_error(libc::ENOENT)));
+            return Err(io::Error::from_raw_os_error(libc::ENOENT));
         }
         let kept = self.fd.is_some();
         match self.attempt(folder) {
-            Ok(n) => Ok(&self.buffer[..n]),
             Err(_) if kept => {
                 self.fd = None;
-                let n = self.attempt(folder).map_err(|e| folder.error(self.name, e))?;
-                Ok(&self.buffer[..n])
+                self.attempt(folder)
             }
-            Err(e) => Err(folder.error(self.name, e)),
+            other => other,
         }
     }
 

@@ -1,10 +1,13 @@
 //! Linux: the files of `/proc` and `/sys`, and the few system calls that beat them.
 
 mod block_device;
+mod cgroup;
+mod cpu;
 pub mod file;
 mod filesystem;
 pub mod host;
 mod load;
+mod memory;
 mod mount_table;
 mod mountinfo;
 mod statfs;
@@ -16,4 +19,11 @@ pub use host::Host;
 use crate::probe::Make;
 
 /// All probes, in the order they run. A new probe is its file, and a line here.
-pub(crate) static REGISTRY: &[Make] = &[load::make, block_device::make, filesystem::make];
+#[rustfmt::skip]
+pub(crate) static REGISTRY: &[Make] = &[
+    cpu::make,
+    load::make,
+    memory::make,
+    block_device::make,
+    filesystem::make,
+];
