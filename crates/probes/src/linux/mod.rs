@@ -5,11 +5,14 @@ mod cgroup;
 mod cpu;
 pub mod file;
 mod filesystem;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod host;
 mod load;
 mod memory;
 mod mount_table;
 mod mountinfo;
+mod process;
 mod statfs;
 pub mod sys;
 pub mod text;
@@ -26,4 +29,5 @@ pub(crate) static REGISTRY: &[Make] = &[
     memory::make,
     block_device::make,
     filesystem::make,
+    process::make,
 ];
