@@ -17,7 +17,7 @@ use super::file::Kept;
 use super::mount_table::{Counted, select};
 use super::statfs::{Answer, Asker, Target};
 use super::sys::FileSystemStatus;
-use super::text::set_some;
+use super::text::{copy_text, set_some};
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 
 /// A kernel that does not tell of changes (gVisor) is not missed for longer than this.
@@ -166,9 +166,9 @@ impl Probe for Filesystems {
                 None => fs.device_error = None,
             }
             if let Some(counted) = &row.counted {
-                copy(&mut fs.mountpoint, &counted.mountpoint);
-                copy(&mut fs.device, &counted.device);
-                copy(&mut fs.fstype, &counted.fstype);
+                copy_text(&mut fs.mountpoint, &counted.mountpoint);
+                copy_text(&mut fs.device, &counted.device);
+                copy_text(&mut fs.fstype, &counted.fstype);
                 // The kernel makes a broken file system read-only without telling the mount table's readers.
                 fs.read_only = Some(counted.read_only || status.is_some_and(|s| s.read_only));
             }
@@ -183,14 +183,6 @@ impl Probe for Filesystems {
     fn clear(&self, report: &mut Report) {
         report.filesystems = None;
         report.disk = Disk::default();
-    }
-}
-
-/// Copies in the memory that is there.
-fn copy(to: &mut Text, from: &Text) {
-    if to != from {
-        to.clear();
-        to.push_str(from);
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `cpu_clocks` | processor clocks | `pid nanoseconds`; without the file the kernel has no such clocks |
 //! | `owners` | owner of `/proc/<pid>` | `pid uid`; 0 for a pid that is not named |
 //! | `units` | `sysconf(3)` | `page_bytes ticks_per_second`; without the file 4096 and 100 |
+//! | `addresses` | `getifaddrs(3)` | `interface address/prefix_length [broadcast]` |
 //! | `statfs` | `statvfs(3)` | `mountpoint block_bytes blocks free available files files_free`, or `mountpoint errno N`; octal as in mountinfo |
 
 use std::ffi::{CStr, CString};

@@ -12,9 +12,14 @@ mod load;
 mod memory;
 mod mount_table;
 mod mountinfo;
+mod net_dev;
+mod network;
 mod process;
+mod route;
+mod sockets;
 mod statfs;
 pub mod sys;
+mod tcp_state;
 pub mod text;
 
 pub use host::Host;
@@ -29,5 +34,8 @@ pub(crate) static REGISTRY: &[Make] = &[
     memory::make,
     block_device::make,
     filesystem::make,
+    network::make,
+    sockets::make,
+    tcp_state::make,
     process::make,
 ];

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 thread_local! {
@@ -197,6 +198,119 @@ pub fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
         files_free: status.f_ffree,
         read_only: status.f_flag & libc::ST_RDONLY != 0,
     })
+}
+
+/// An address of a network interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceAddress<'a> {
+    /// Name of the interface, or the label of the address (`eth0:1`).
+    pub name: &'a [u8],
+    /// The address.
+    pub address: IpAddr,
+    /// Bits of the netmask.
+    pub prefix_length: u8,
+    /// Broadcast address, where the interface has such.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+/// `getifaddrs(3)`: hands every IPv4 and IPv6 address to `each`.
+pub fn interface_addresses(mut each: impl FnMut(InterfaceAddress<'_>)) -> io::Result<()> {
+    count();
+    let mut first = std::ptr::null_mut();
+    // SAFETY: the call writes one pointer.
+    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut next = first;
+    while !next.is_null() {
+        // SAFETY: the list that the call made is not freed before the end of this function.
+        let entry = unsafe { &*next };
+        next = entry.ifa_next;
+        // SAFETY: its socket addresses are null or of their family's type, its name is a C string.
+        let (address, mask, name) = unsafe {
+            (ip_of(entry.ifa_addr), ip_of(entry.ifa_netmask), CStr::from_ptr(entry.ifa_name).to_bytes())
+        };
+        let Some(address) = address else { continue };
+        let has_broadcast = entry.ifa_flags & libc::IFF_BROADCAST as u32 != 0;
+        // SAFETY: the field is null or a socket address; with IFF_BROADCAST it is the broadcast address.
+        let broadcast = if has_broadcast { unsafe { ip_of(entry.ifa_ifu) } } else { None };
+        let prefix_length = match mask {
+            Some(IpAddr::V4(mask)) => u32::from(mask).count_ones(),
+            Some(IpAddr::V6(mask)) => u128::from(mask).count_ones(),
+            None if address.is_ipv4() => 32,
+            None => 128,
+        };
+        each(InterfaceAddress {
+            name,
+            address,
+            prefix_length: u8::try_from(prefix_length).unwrap_or(u8::MAX),
+            broadcast: match broadcast {
+                Some(IpAddr::V4(broadcast)) if address.is_ipv4() => Some(broadcast),
+                _ => None,
+            },
+        });
+    }
+    // SAFETY: the list comes from `getifaddrs` and nothing refers to it any more.
+    unsafe { libc::freeifaddrs(first) };
+    Ok(())
+}
+
+/// The IP address in a socket address.
+///
+/// # Safety
+/// `address` is null or points to a socket address of its family's type.
+unsafe fn ip_of(address: *const libc::sockaddr) -> Option<IpAddr> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller promises, so the family tells which type is there.
+    unsafe {
+        match i32::from((*address).sa_family) {
+            libc::AF_INET => {
+                let address = address.cast::<libc::sockaddr_in>().read_unaligned();
+                Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)).into())
+            }
+            libc::AF_INET6 => {
+                let address = address.cast::<libc::sockaddr_in6>().read_unaligned();
+                Some(Ipv6Addr::from(address.sin6_addr.s6_addr).into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A netlink socket to ask the kernel about sockets (`sock_diag(7)`), with a limit on waiting.
+pub fn sock_diag_socket() -> io::Result<Fd> {
+    count();
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: no memory is involved.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_SOCK_DIAG) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has just given us this descriptor and nobody else knows it.
+    let fd = Fd::new(unsafe { OwnedFd::from_raw_fd(fd) });
+    let limit = libc::timeval { tv_sec: 5, tv_usec: 0 };
+    count();
+    // SAFETY: `limit` is a `timeval` and its size is given.
+    let set = unsafe {
+        libc::setsockopt(
+            fd.raw(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVTIMEO,
+            (&raw const limit).cast(),
+            size_of::<libc::timeval>() as libc::socklen_t,
+        )
+    };
+    if set != 0 { Err(io::Error::last_os_error()) } else { Ok(fd) }
+}
+
+/// `send(2)` of a whole message.
+pub fn send(fd: &Fd, message: &[u8]) -> io::Result<()> {
+    count();
+    // SAFETY: `message` is readable for its length.
+    let n = unsafe { libc::send(fd.raw(), message.as_ptr().cast(), message.len(), 0) };
+    if usize::try_from(n) == Ok(message.len()) { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// What `uname(2)` tells: node name, release, version, machine.

@@ -71,6 +71,14 @@ pub fn set_some(text: &mut Option<Text>, bytes: &[u8], limit: usize) {
     set_text(text.get_or_insert_default(), bytes, limit);
 }
 
+/// Copies in the memory that `to` has.
+pub fn copy_text(to: &mut Text, from: &Text) {
+    if to != from {
+        to.clear();
+        to.push_str(from);
+    }
+}
+
 /// `value` rounded to hundredths: further digits of a share are noise, and bytes on the wire.
 pub fn hundredths(value: f64) -> f64 {
     (value * 100.0).round() / 100.0

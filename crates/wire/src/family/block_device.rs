@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::Text;
 
 /// One block device: counters since boot of `/proc/diskstats` (Linux: Documentation/admin-guide/iostats.rst).
+///
+/// The kernel keeps times in milliseconds of 32 bits, so they begin anew every 4,294,967.296 seconds
+/// of work; a 32-bit kernel does the same with operations (at 2³²) and bytes (at 2⁴¹). Who derives
+/// rates takes a counter that went back for one that began anew at 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlockDevice {

@@ -60,6 +60,12 @@ pub struct Interface {
     /// Received packets dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receive_drop_total: Option<u64>,
+    /// Receive overruns: the host did not take packets off the device in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive_fifo_total: Option<u64>,
+    /// Frames received that were misaligned or of a wrong length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive_frame_total: Option<u64>,
     /// Multicast packets received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receive_multicast_total: Option<u64>,
@@ -75,9 +81,15 @@ pub struct Interface {
     /// Packets to send dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transmit_drop_total: Option<u64>,
+    /// Transmit underruns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transmit_fifo_total: Option<u64>,
     /// Collisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transmit_colls_total: Option<u64>,
+    /// Losses of the carrier while sending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transmit_carrier_total: Option<u64>,
     /// IPv4 addresses with prefix length, `192.0.2.1/24`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ipv4: Vec<Text>,
