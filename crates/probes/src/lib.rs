@@ -13,6 +13,7 @@
 //!
 //! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
 
+mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod probe;

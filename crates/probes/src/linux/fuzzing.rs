@@ -3,8 +3,8 @@
 use chasar_wire::family::{Memory, Swap, TcpStates};
 
 use super::{
-    block_device, cgroup, cpu, load, memory, mount_table, net_dev, network, process, route, sockets,
-    tcp_state,
+    block_device, cgroup, cpu, frequency, identity, load, memory, mount_table, net_dev, network, paging,
+    pressure, process, route, sockets, tcp_state,
 };
 
 /// A parser under test; it must take any bytes without a panic.
@@ -14,6 +14,10 @@ pub type Parser = fn(&[u8]);
 pub static PARSERS: &[(&str, Parser)] = &[
     ("arcstats", |bytes| _ = memory::parse_arcstats(bytes)),
     ("diskstats", |bytes| block_device::parse(bytes).for_each(|line| _ = block_device::left_out(line.name))),
+    ("cpuinfo", |bytes| {
+        frequency::parse_cpuinfo(bytes, &mut Vec::new());
+        identity::parse_cpu_model(bytes);
+    }),
     ("getdents64", |bytes| _ = process::names(bytes).count()),
     ("inet_diag", |bytes| _ = tcp_state::messages(bytes, &mut TcpStates::default())),
     ("ipv6_route", |bytes| _ = route::ipv6(bytes)),
@@ -32,5 +36,8 @@ pub static PARSERS: &[(&str, Parser)] = &[
     ("sockstat", |bytes| sockets::sockstat(bytes, |_, _, _| ())),
     ("stat", |bytes| cpu::Stat::default().parse(bytes)),
     ("tcp", |bytes| tcp_state::table(bytes, &mut TcpStates::default())),
+    ("os-release", |bytes| _ = identity::parse_os_release(bytes)),
+    ("pressure", |bytes| _ = pressure::parse(bytes)),
+    ("vmstat", |bytes| _ = paging::parse(bytes)),
     ("zoneinfo", |bytes| _ = memory::low_watermark_pages(bytes)),
 ];

@@ -146,10 +146,7 @@ impl Host {
     /// If a recorded host has no such file.
     pub fn uname(&self) -> io::Result<Uname> {
         let Some(text) = self.fact(c"uname") else { return sys::uname() };
-        let text = text?;
-        let mut lines = lines(&text).map(<[u8]>::to_vec);
-        let mut next = || lines.next().unwrap_or_default();
-        Ok(Uname { nodename: next(), release: next(), version: next(), machine: next() })
+        Ok(Uname::new(lines(&text?)))
     }
 
     /// `statvfs(3)` of a mount point, given as the host itself sees it. Can hang for ever on a network mount.

@@ -5,15 +5,19 @@ mod cgroup;
 mod cpu;
 pub mod file;
 mod filesystem;
+mod frequency;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod host;
+mod identity;
 mod load;
 mod memory;
 mod mount_table;
 mod mountinfo;
 mod net_dev;
 mod network;
+mod paging;
+mod pressure;
 mod process;
 mod route;
 mod sockets;
@@ -21,6 +25,7 @@ mod statfs;
 pub mod sys;
 mod tcp_state;
 pub mod text;
+mod virtualization;
 
 pub use host::Host;
 
@@ -31,7 +36,11 @@ use crate::probe::Make;
 pub(crate) static REGISTRY: &[Make] = &[
     cpu::make,
     load::make,
+    frequency::make,
     memory::make,
+    paging::make,
+    pressure::make,
+    identity::make,
     block_device::make,
     filesystem::make,
     network::make,

@@ -313,17 +313,48 @@ pub fn send(fd: &Fd, message: &[u8]) -> io::Result<()> {
     if usize::try_from(n) == Ok(message.len()) { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// What `uname(2)` tells: node name, release, version, machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What `uname(2)` tells.
+#[derive(Clone, Copy, Debug)]
 pub struct Uname {
+    /// Node name, release, version, machine; each ends at its first zero byte.
+    fields: [[u8; 65]; 4],
+}
+
+impl Uname {
+    /// From texts, each cut at 64 bytes.
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Uname {
+        let mut fields = [[0; 65]; 4];
+        for (field, text) in fields.iter_mut().zip(texts) {
+            let n = text.len().min(64);
+            field[..n].copy_from_slice(&text[..n]);
+        }
+        Uname { fields }
+    }
+
+    fn field(&self, at: usize) -> &[u8] {
+        let field = &self.fields[at];
+        &field[..field.iter().position(|b| *b == 0).unwrap_or(field.len())]
+    }
+
     /// Host name.
-    pub nodename: Vec<u8>,
+    pub fn nodename(&self) -> &[u8] {
+        self.field(0)
+    }
+
     /// Kernel release (`uname -r`).
-    pub release: Vec<u8>,
+    pub fn release(&self) -> &[u8] {
+        self.field(1)
+    }
+
     /// Kernel build (`uname -v`).
-    pub version: Vec<u8>,
+    pub fn version(&self) -> &[u8] {
+        self.field(2)
+    }
+
     /// Machine (`uname -m`).
-    pub machine: Vec<u8>,
+    pub fn machine(&self) -> &[u8] {
+        self.field(3)
+    }
 }
 
 /// `uname(2)`.
@@ -336,13 +367,9 @@ pub fn uname() -> io::Result<Uname> {
     }
     // SAFETY: the call succeeded, and zero bytes are a valid `utsname` in any case.
     let names = unsafe { names.assume_init() };
-    let text = |field: &[libc::c_char]| field.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect();
-    Ok(Uname {
-        nodename: text(&names.nodename),
-        release: text(&names.release),
-        version: text(&names.version),
-        machine: text(&names.machine),
-    })
+    let field = |field: [libc::c_char; 65]| field.map(|c| c as u8);
+    let fields = [field(names.nodename), field(names.release), field(names.version), field(names.machine)];
+    Ok(Uname { fields })
 }
 
 /// `sysconf(3)` of a value that is always there.
