@@ -8,8 +8,8 @@
 //!    portal, lxcfs), and ZFS snapshots.
 //! 3. A mount under another one cannot be reached and is left out.
 //! 4. Of several mounts of one file system (same device number: bind mounts, btrfs subvolumes) one
-//!    counts: `/` if it is among them, else the one that shows the whole file system, else the one
-//!    with the shortest path, else the first. `df` does the same.
+//!    counts: `/` if it is among them, else the first that shows the whole file system, else the
+//!    first. (`df` takes the shortest path; a later mount would then change the name in the history.)
 //! 5. A file system of size 0 is none; that is known only when it was asked.
 
 use chasar_wire::Text;
@@ -204,7 +204,7 @@ fn hidden(all: &[Placed<'_>], i: usize) -> bool {
 
 /// Whether `new` stands for a file system better than `old`, which comes earlier in the table.
 fn better(new: &Placed<'_>, old: &Placed<'_>) -> bool {
-    let rank = |(mount, path): &Placed<'_>| (path != b"/", mount.root.0 != b"/", path.len());
+    let rank = |(mount, path): &Placed<'_>| (path != b"/", mount.root.0 != b"/");
     rank(new) < rank(old)
 }
 
@@ -259,7 +259,7 @@ mod tests {
             "6 1 8:3 /b /mnt/b ext4 /dev/sda3",
             "7 1 8:3 /c /mnt/c ext4 /dev/sda3",
         ];
-        assert_eq!(points(&bind), ["/", "/mnt/whole", "/mnt/b"]);
+        assert_eq!(points(&bind), ["/", "/mnt/whole", "/mnt/longer"]);
         let subvolumes = [
             "1 0 0:20 /@ / btrfs /dev/sda1",
             "2 1 0:20 /@home /home btrfs /dev/sda1",

@@ -126,11 +126,11 @@ fn write_text(text: &mut Text, what: std::fmt::Arguments<'_>) {
 }
 
 impl Networks {
-    /// Brings `known` into line with the file; whether an interface is new.
+    /// Brings `known` into line with the file; whether an interface came, was made anew or went.
     fn meet(&mut self, host: &Host) -> Result<bool, ProbeError> {
         let content = self.counters.read(&host.proc)?;
         let mut count = 0;
-        let mut any_new = false;
+        let mut changed = false;
         for line in net_dev::parse(content).take(MAX_INTERFACES) {
             match self.known[count..].iter().position(|k| k.name == line.name) {
                 Some(0) => {}
@@ -143,11 +143,12 @@ impl Networks {
             let known = &mut self.known[count];
             known.unread |= line.values.iter().zip(known.values).any(|(now, before)| *now < before);
             known.values = line.values;
-            any_new |= known.unread;
+            changed |= known.unread;
             count += 1;
         }
+        changed |= count < self.known.len();
         self.known.truncate(count);
-        Ok(any_new)
+        Ok(changed)
     }
 
     fn read_details(&mut self, host: &Host) {
@@ -350,12 +351,12 @@ impl Probe for Networks {
     }
 
     fn read(&mut self, host: &Host, _: &Now, report: &mut Report) -> Result<Outcome, ProbeError> {
-        let any_new = match self.meet(host) {
+        let changed = match self.meet(host) {
             Err(e) if e.is_missing() => return Ok(Outcome::NothingHere("no /proc/net/dev")),
             other => other?,
         };
         self.read_details(host);
-        if any_new || self.sample.is_multiple_of(DETAILS_EVERY) {
+        if changed || self.sample.is_multiple_of(DETAILS_EVERY) {
             self.read_addresses(host);
             self.read_default_route(host);
         }
