@@ -6,11 +6,13 @@ mod table;
 mod tests;
 mod users;
 
+use std::time::Duration;
+
 use chasar_wire::Report;
 use chasar_wire::family::ProcessCounts;
 use chasar_wire::limits::MAX_NAME_BYTES;
 
-use self::table::{PidPath, Table};
+use self::table::Table;
 use self::users::Users;
 use super::file::Kept;
 use super::text::{hundredths, number, set_text, trim};
@@ -31,10 +33,6 @@ pub(crate) fn make(setup: &Setup<'_>) -> Box<dyn Probe> {
         ranks: Vec::new(),
     })
 }
-
-/// A process changes its user soon after it was started if at all (daemons, logins), so for this
-/// many samples its user is looked up each time it is listed; later only in turn.
-const YOUNG_SAMPLES: u8 = 8;
 
 /// The largest pid is a setting, and seldom changed.
 const SAMPLES_BETWEEN_SETTINGS: u32 = 60;
@@ -89,21 +87,16 @@ impl Processes {
         counts.max_pid = self.max_pid;
     }
 
-    /// Share of one core since the last sample, 0 to 100 and more for several threads.
-    fn share(&self, used_nanos: Option<u64>) -> Option<f64> {
-        let elapsed = self.table.elapsed().as_nanos();
-        (elapsed > 0).then_some(hundredths(100.0 * used_nanos? as f64 / elapsed as f64))
-    }
-
     fn rank(&mut self) {
         self.ranks.clear();
         let limit = self.list.limit();
         if limit == 0 {
             return;
         }
+        let elapsed = self.table.elapsed();
         for (at, process) in self.table.processes().iter().enumerate() {
-            let share = self.share(process.used_nanos).map_or(0, |share| (share * 100.0).round() as u64);
-            self.ranks.push(Rank { share, resident_pages: process.resident_pages, at });
+            let share = share(process.used_nanos, elapsed).map_or(0, |share| (share * 100.0).round() as u64);
+            self.ranks.push(Rank { share, resident_pages: process.resident_pages(), at });
         }
         if self.ranks.len() > limit {
             self.ranks.select_nth_unstable_by_key(limit, Rank::key);
@@ -115,22 +108,17 @@ impl Processes {
     fn list(&mut self, host: &Host, report: &mut Report) {
         let boot_time = report.host.as_ref().and_then(|h| h.boot_time_seconds);
         let memory = report.memory.total_bytes.filter(|total| *total > 0);
+        let elapsed = self.table.elapsed();
         let listed = &mut report.process.0;
         listed.resize_with(self.ranks.len(), Default::default);
         for (rank, out) in self.ranks.iter().zip(listed) {
-            let mut process = &self.table.processes()[rank.at];
-            if process.uid.is_none() || process.samples < YOUNG_SAMPLES || self.table.is_turn_of(process) {
-                let pid = process.pid;
-                let uid = host.owner(pid, PidPath::new(pid).of(b"")).ok();
-                self.table.process_mut(rank.at).uid = uid;
-                process = &self.table.processes()[rank.at];
-            }
+            let process = self.table.complete(rank.at, host);
             set_text(&mut out.name, process.name(), MAX_NAME_BYTES);
             out.pid = process.pid;
             out.status.clear();
             out.status.push_str(stat::status(process.state));
-            out.percent_cpu_used = self.share(process.used_nanos);
-            let resident_bytes = process.resident_pages.saturating_mul(host.page_bytes);
+            out.percent_cpu_used = share(process.used_nanos, elapsed);
+            let resident_bytes = process.resident_pages().saturating_mul(host.page_bytes);
             out.percent_memory_used =
                 memory.map(|total| hundredths(100.0 * resident_bytes as f64 / total as f64));
             match process.uid {
@@ -143,6 +131,12 @@ impl Processes {
                 .map(|boot| hundredths(boot + process.start_ticks as f64 / host.ticks_per_second as f64));
         }
     }
+}
+
+/// Share of one core, 0 to 100 and more for several threads.
+fn share(used_nanos: Option<u64>, elapsed: Duration) -> Option<f64> {
+    let elapsed = elapsed.as_nanos();
+    (elapsed > 0).then_some(hundredths(100.0 * used_nanos? as f64 / elapsed as f64))
 }
 
 impl Probe for Processes {

@@ -62,6 +62,11 @@ pub(crate) fn parse(text: &[u8]) -> Option<Stat<'_>> {
     })
 }
 
+/// Resident pages, the second number of `/proc/<pid>/statm`.
+pub(crate) fn parse_statm(text: &[u8]) -> Option<u64> {
+    words(text).nth(1).and_then(number)
+}
+
 /// The state in psutil's words.
 pub(crate) fn status(state: u8) -> &'static str {
     match state {

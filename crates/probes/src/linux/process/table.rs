@@ -21,7 +21,10 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) state: u8,
     pub(crate) threads: u32,
-    pub(crate) resident_pages: u64,
+    /// Resident memory as `stat` has it, which is off by up to some hundred pages a core.
+    resident_pages: u64,
+    /// Resident memory as `statm` has it, which sums up what each core has counted; once somebody asked.
+    exact_resident_pages: Option<u64>,
     /// In ticks after boot; with the pid it tells one process from the next of that number.
     pub(crate) start_ticks: u64,
     /// Processor time used between the last two samples; `None` if there was no sample before.
@@ -29,7 +32,7 @@ pub(crate) struct Process {
     /// Effective user, once somebody asked.
     pub(crate) uid: Option<u32>,
     /// For how many samples it has been known, up to 255.
-    pub(crate) samples: u8,
+    samples: u8,
     cpu_nanos: u64,
     flags: u64,
     name: [u8; NAME_BYTES],
@@ -48,12 +51,18 @@ impl Process {
         self.pid.wrapping_mul(0x9E37_79B1) >> 28
     }
 
+    /// Resident memory, as exactly as it is known.
+    pub(crate) fn resident_pages(&self) -> u64 {
+        self.exact_resident_pages.unwrap_or(self.resident_pages)
+    }
+
     fn new(pid: u32) -> Process {
         Process {
             pid,
             state: 0,
             threads: 0,
             resident_pages: 0,
+            exact_resident_pages: None,
             start_ticks: 0,
             used_nanos: None,
             uid: None,
@@ -77,8 +86,13 @@ impl Process {
         self.threads = stat.threads;
         self.start_ticks = stat.start_ticks;
         self.resident_pages = stat.resident_pages;
+        self.exact_resident_pages = None;
     }
 }
+
+/// A process changes its user soon after it was started if at all (daemons, logins), so for this
+/// many samples its user is looked up each time it is listed; later only in turn.
+pub(crate) const YOUNG_SAMPLES: u8 = 8;
 
 /// Every so many samples the whole folder is listed, in case a process came in a way that pids do not tell.
 const SAMPLES_BETWEEN_LISTINGS: u64 = 10;
@@ -123,19 +137,27 @@ impl Table {
         &self.processes
     }
 
-    /// The process at a place in [`Table::processes`], to note its user.
-    pub(crate) fn process_mut(&mut self, at: usize) -> &mut Process {
-        &mut self.processes[at]
+    /// The process at a place in [`Table::processes`], with its user and its exact resident memory,
+    /// which only those that are listed are asked for.
+    pub(crate) fn complete(&mut self, at: usize, host: &Host) -> &Process {
+        let turn = (self.samples % u64::from(IDLE_PARTS)) as u32;
+        let process = &mut self.processes[at];
+        let mut path = PidPath::new(process.pid);
+        if process.uid.is_none() || process.samples < YOUNG_SAMPLES || process.part() == turn {
+            process.uid = host.owner(process.pid, path.of(b"")).ok();
+        }
+        // Kernel threads and zombies have no memory to ask about.
+        if process.exact_resident_pages.is_none() && process.resident_pages > 0 {
+            let mut buffer = [0u8; 256];
+            let text = read_file(&host.proc, path.of(b"/statm"), &mut buffer);
+            process.exact_resident_pages = text.ok().and_then(stat::parse_statm);
+        }
+        process
     }
 
     /// Time over which [`Process::used_nanos`] was used; zero at the first sample.
     pub(crate) fn elapsed(&self) -> Duration {
         self.elapsed
-    }
-
-    /// Whether it is this process's turn to be looked at although nothing points to a change.
-    pub(crate) fn is_turn_of(&self, process: &Process) -> bool {
-        process.part() == (self.samples % u64::from(IDLE_PARTS)) as u32
     }
 
     /// Brings the table up to date.
@@ -203,7 +225,7 @@ impl Table {
             };
             let mut process = Process::new(pid);
             // What was started since the last sample has used all its time since then.
-            let born = !first && before.is_some_and(|before| pid > before);
+            let born = !first && given_out_since(pid, before, last_pid);
             if update(&mut process, host, clock, born) {
                 in_order &= self.processes.last().is_none_or(|last| last.pid < pid);
                 self.processes.push(process);
@@ -235,6 +257,16 @@ impl Table {
             self.found.sort_unstable();
         }
         Ok(())
+    }
+}
+
+/// Whether a pid was given out after `before` was the last one; `last` is the last one now.
+fn given_out_since(pid: u32, before: Option<u32>, last: Option<u32>) -> bool {
+    match (before, last) {
+        // Pids wrap around at the largest.
+        (Some(before), Some(last)) if last < before => pid > before || pid <= last,
+        (Some(before), _) => pid > before,
+        (None, _) => false,
     }
 }
 
@@ -273,13 +305,13 @@ fn read_file<'b>(proc: &Dir, path: &CStr, buffer: &'b mut [u8]) -> io::Result<&'
 }
 
 /// `<pid>/…` relative to `/proc`, without allocating.
-pub(crate) struct PidPath {
+struct PidPath {
     bytes: [u8; 32],
     digits: usize,
 }
 
 impl PidPath {
-    pub(crate) fn new(pid: u32) -> PidPath {
+    fn new(pid: u32) -> PidPath {
         use std::io::Write;
         let mut bytes = [0; 32];
         let mut rest = &mut bytes[..];
@@ -290,7 +322,7 @@ impl PidPath {
     }
 
     /// The path of a file of the process; `file` is at most 20 bytes long.
-    pub(crate) fn of(&mut self, file: &[u8]) -> &CStr {
+    fn of(&mut self, file: &[u8]) -> &CStr {
         self.bytes[self.digits..].fill(0);
         self.bytes[self.digits..][..file.len()].copy_from_slice(file);
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")

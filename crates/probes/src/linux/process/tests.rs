@@ -8,6 +8,7 @@ use std::time::Duration;
 use chasar_wire::Report;
 use chasar_wire::family::{Host as HostFamily, Memory};
 
+use super::table::YOUNG_SAMPLES;
 use super::*;
 use crate::linux::sys;
 use crate::{Background, Config};

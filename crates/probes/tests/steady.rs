@@ -1,0 +1,92 @@
+//! What a sample costs in allocations and system calls, which no other load on the machine can blur.
+#![cfg(target_os = "linux")]
+
+mod sleepers;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use chasar_probes::linux::sys;
+use chasar_probes::{Host, ProcessList, Sampler};
+use chasar_wire::Report;
+use sleepers::{Clock, Sleepers};
+
+/// Counts what this thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of this same function.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of this same function.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of this same function.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// One sample's cost.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    allocations: u64,
+    calls: u64,
+    processes: u64,
+}
+
+/// Longer than the longest interval of anything that is looked at again.
+const WARM_UP: usize = 130;
+
+fn costs(host: Host, samples: usize) -> (Vec<Cost>, Report) {
+    let clock = Clock::new();
+    let mut now = clock.now();
+    let mut sampler = Sampler::new(clock.config(host, ProcessList::default()), &now);
+    let mut report = Report::default();
+    let mut costs = Vec::with_capacity(samples);
+    for sample in 0..WARM_UP + samples {
+        now.monotonic += Duration::from_secs(1);
+        now.unix_micros += 1_000_000;
+        let (allocations, calls) = (ALLOCATIONS.get(), sys::calls());
+        sampler.sample(&now, &mut report);
+        let cost = Cost {
+            allocations: ALLOCATIONS.get() - allocations,
+            calls: sys::calls() - calls,
+            processes: report.processes.as_ref().map_or(0, |p| p.total),
+        };
+        if sample >= WARM_UP {
+            costs.push(cost);
+        }
+    }
+    (costs, report)
+}
+
+#[test]
+fn a_sample_of_400_processes_allocates_nothing_and_asks_little() {
+    let sleepers = Sleepers::start((0..400).map(|i| format!("sleeper {i}").into_bytes()));
+    let (mut costs, report) = costs(Host::live(), 65);
+    drop(sleepers);
+    assert!(report.processes.unwrap().total >= 400);
+    // Other programs come and go meanwhile: a new process may need room, so not every sample counts.
+    costs.sort_by_key(|c| c.allocations);
+    let median = costs[costs.len() / 2];
+    assert_eq!(median.allocations, 0, "{costs:?}");
+    // One call for each clock, three for each of the one in sixteen idle ones whose turn it is and
+    // for each that ran, and a hundred for everything else together.
+    let cheapest = costs.iter().min_by_key(|c| c.calls).unwrap();
+    let most = cheapest.processes + 3 * cheapest.processes / 16 + 100;
+    assert!(cheapest.calls <= most, "{} calls, at most {most} were to be expected", cheapest.calls);
+}
