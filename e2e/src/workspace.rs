@@ -1,0 +1,50 @@
+//! Where the program under test and its peers are.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The root of the workspace.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace")
+}
+
+/// The program under test.
+pub fn chasar() -> PathBuf {
+    there("CHASAR_TEST_BIN", "target/debug/chasar")
+}
+
+/// Python with pyzmq and psutil.
+pub fn python() -> PathBuf {
+    there("CHASAR_TEST_PYTHON", ".cache/venv/bin/python")
+}
+
+/// The folder with the NodeJS package `zeromq`.
+pub fn node_modules() -> PathBuf {
+    there("CHASAR_TEST_NODE_MODULES", ".cache/node/node_modules")
+}
+
+/// Prometheus's node_exporter.
+pub fn node_exporter() -> PathBuf {
+    let debian = Path::new("/usr/bin/prometheus-node-exporter");
+    if env::var_os("CHASAR_TEST_NODE_EXPORTER").is_none() && debian.is_file() {
+        return debian.to_path_buf();
+    }
+    there("CHASAR_TEST_NODE_EXPORTER", ".cache/debian/usr/bin/prometheus-node-exporter")
+}
+
+/// A script of ours that plays a peer.
+pub fn peer(name: &str) -> PathBuf {
+    let path = root().join("e2e/peers").join(name);
+    assert!(path.is_file(), "no peer {}", path.display());
+    path
+}
+
+fn there(variable: &str, usual: &str) -> PathBuf {
+    let path = env::var_os(variable).map_or_else(|| root().join(usual), PathBuf::from);
+    assert!(
+        path.exists(),
+        "{} is not there ({variable}); run `cargo xtask test`, which prepares it",
+        path.display()
+    );
+    path
+}
