@@ -1,4 +1,4 @@
-//! Three changes to libzmq that no option offers. Each is a piece of text that must occur exactly once, so
+//! Four changes to libzmq that no option offers. Each is a piece of text that must occur exactly once, so
 //! another version of the sources ends the build instead of being changed wrongly.
 //!
 //! **A bound on one message.** `ZMQ_MAXMSGSIZE` holds for each frame, and frames of an unfinished message do
@@ -9,6 +9,10 @@
 //! **A reason for the disconnect.** A peer dropped for size looks like one that left. Patched: the monitor
 //! first gets `HANDSHAKE_FAILED_PROTOCOL` with the value `EMSGSIZE` (ZMTP's own codes all start at
 //! 0x10000000, so it cannot be mistaken); a peer dropped for missing heartbeats likewise, with `ETIMEDOUT`.
+//!
+//! **No ZMTP before 3.0.** Any first byte but 0xff is taken for ZMTP 1.0 of 2010, which has no handshake and no
+//! time limit: an HTTP request or noise holds a connection for ever. Patched: such a peer is refused, as libzmq
+//! itself does wherever keys are asked for. ZMTP 3.0 came with libzmq 4.0 in 2013.
 //!
 //! **A reason for a failed connect.** A refused connection, an unreachable network and a time-out all look
 //! like "will try again" in the monitor. Patched: `HANDSHAKE_FAILED_NO_DETAIL` with the `errno` comes first.
@@ -24,6 +28,13 @@ struct Patch {
     file: &'static str,
     find: &'static str,
     replace: &'static str,
+}
+
+macro_rules! refuse_old_zmtp {
+    () => {
+        "    if (true) {\n        socket ()->event_handshake_failed_protocol (\n          \
+         session ()->get_endpoint (), ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED);\n"
+    };
 }
 
 const PATCHES: &[Patch] = &[
@@ -71,6 +82,21 @@ const PATCHES: &[Patch] = &[
         replace: "        _has_timeout_timer = false;\n        \
                   _socket->event_handshake_failed_protocol (_endpoint_uri_pair, ETIMEDOUT);\n        \
                   error (timeout_error);\n",
+    },
+    Patch {
+        file: "src/zmtp_engine.cpp",
+        find: "    //  We send and receive rest of routing id message\n    if (session ()->zap_enabled ()) {\n",
+        replace: refuse_old_zmtp!(),
+    },
+    Patch {
+        file: "src/zmtp_engine.cpp",
+        find: "bool zmq::zmtp_engine_t::handshake_v1_0 ()\n{\n    if (session ()->zap_enabled ()) {\n",
+        replace: concat!("bool zmq::zmtp_engine_t::handshake_v1_0 ()\n{\n", refuse_old_zmtp!()),
+    },
+    Patch {
+        file: "src/zmtp_engine.cpp",
+        find: "bool zmq::zmtp_engine_t::handshake_v2_0 ()\n{\n    if (session ()->zap_enabled ()) {\n",
+        replace: concat!("bool zmq::zmtp_engine_t::handshake_v2_0 ()\n{\n", refuse_old_zmtp!()),
     },
     Patch {
         file: "src/tcp_connecter.cpp",

@@ -167,9 +167,12 @@ impl Socket {
         }
     }
 
-    /// Publishes this socket's events on `endpoint` (`inproc://…`), where a pair socket reads them
-    /// ([`Monitor`](crate::Monitor) does it all).
-    pub(crate) fn publish_events(&self, endpoint: &str, mask: u16) -> Result<()> {
+    /// Publishes this socket's events of `mask` on `endpoint` (`inproc://…`), for a pair socket to read. Use
+    /// [`Monitor`](crate::Monitor) instead: a plain pair socket that is not read freezes the server.
+    ///
+    /// # Errors
+    /// When the endpoint is malformed or taken.
+    pub fn publish_events(&self, endpoint: &str, mask: u16) -> Result<()> {
         let text = c_text("watching a socket at", endpoint)?;
         // SAFETY: the socket is open and the text ends in NUL.
         let code = unsafe { ffi::zmq_socket_monitor(self.raw(), text.as_ptr(), c_int::from(mask)) };

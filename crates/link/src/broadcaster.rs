@@ -143,6 +143,14 @@ counters! {
     dropped_events,
 }
 
+/// What one connection subscribed to.
+#[derive(Debug, Default)]
+struct OfPeer {
+    topics: HashSet<Box<[u8]>>,
+    /// Its connection was ended; what it sent before it noticed no longer counts.
+    refused: bool,
+}
+
 /// The masternode's end for subscribers.
 #[derive(Debug)]
 pub struct Broadcaster {
@@ -154,8 +162,8 @@ pub struct Broadcaster {
     max_topics_per_peer: usize,
     max_topics: usize,
     wanted: Subscriptions,
-    /// Topics by connection, to hold the limit of each peer.
-    of_peer: HashMap<ConnectionId, HashSet<Box<[u8]>>>,
+    /// What each connection has, to hold the limit of each peer.
+    of_peer: HashMap<ConnectionId, OfPeer>,
     meter: LossMeter,
     events: VecDeque<StreamEvent>,
     looked: Instant,
@@ -361,8 +369,8 @@ impl Broadcaster {
                 Some(Change::Removed(topic)) => {
                     // Told only for the last of a topic.
                     if self.wanted.remove_all(topic) {
-                        for topics in self.of_peer.values_mut() {
-                            topics.remove(topic);
+                        for of_peer in self.of_peer.values_mut() {
+                            of_peer.topics.remove(topic);
                         }
                         self.tell(StreamEvent::Unwanted { topic: topic.into() });
                     }
@@ -375,11 +383,16 @@ impl Broadcaster {
 
     fn added(&mut self, topic: &[u8], peer: Peer) {
         let connection = peer.connection.unwrap_or(ConnectionId(-1));
-        let topics = self.of_peer.entry(connection).or_default();
+        let of_peer = self.of_peer.entry(connection).or_default();
+        if of_peer.refused {
+            return;
+        }
         let known = self.wanted.contains(topic);
+        let many_of_peer =
+            of_peer.topics.len() >= self.max_topics_per_peer && !of_peer.topics.contains(topic);
         let refusal = if topic.len() > MAX_TOPIC_BYTES {
             Some((SubscriptionRefusal::TopicTooLong, &self.counters.refused_topic_too_long))
-        } else if topics.len() >= self.max_topics_per_peer && !topics.contains(topic) {
+        } else if many_of_peer {
             Some((SubscriptionRefusal::TooManyOfPeer, &self.counters.refused_too_many_of_peer))
         } else if self.wanted.len() >= self.max_topics && !known {
             Some((SubscriptionRefusal::TooManyInAll, &self.counters.refused_too_many_in_all))
@@ -387,15 +400,14 @@ impl Broadcaster {
             None
         };
         if let Some((reason, counter)) = refusal {
-            // Further ones it already sent find it refused too, but it is counted and told once: the
-            // connection is ended by the first.
-            if chasar_libzmq::end_connection(connection.0, self.bound.port()).unwrap_or(false) {
-                count(counter);
-                self.tell(StreamEvent::Refused { reason, peer });
-            }
+            of_peer.refused = true;
+            // Where it cannot be ended it is at least no longer listened to, and that is told the same.
+            let _ = chasar_libzmq::end_connection(connection.0, self.bound.port());
+            count(counter);
+            self.tell(StreamEvent::Refused { reason, peer });
             return;
         }
-        topics.insert(topic.into());
+        of_peer.topics.insert(topic.into());
         if !known {
             self.wanted.add(topic);
         }

@@ -9,7 +9,10 @@ use chasar_link::{
     Broadcaster, BroadcasterConfig, Collector, CollectorConfig, Endpoint, LinkEvent, Received, Reporter,
     ReporterConfig, Subscriber, SubscriberConfig, SubscriberEvent,
 };
-use std::fmt::Debug;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a busy machine; only a failing test waits for it.
@@ -118,6 +121,136 @@ pub fn wait_wanted(broadcaster: &mut Broadcaster, topic: &str) {
     });
 }
 
-pub fn show<T: Debug>(value: T) -> String {
-    format!("{value:?}")
+/// A Python process that speaks with the test in lines.
+pub struct Peer {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts `tests/peers/<script>`.
+    pub fn start(script: &str, arguments: &[&str]) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script);
+        let mut child = Command::new(python())
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python starts");
+        let input = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, input, output }
+    }
+
+    /// A masternode as of 2016, and where it listens.
+    pub fn masternode(port: u16) -> (Self, Endpoint) {
+        let mut peer = Self::start("masternode.py", &[&port.to_string()]);
+        let endpoint = peer.line().parse().expect("its endpoint");
+        (peer, endpoint)
+    }
+
+    /// The next line it prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = self.output.read_line(&mut line).expect("text");
+        assert!(read > 0, "the peer ended: {:?}", self.child.try_wait());
+        line.trim_end().to_owned()
+    }
+
+    /// Gives it a line.
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").expect("the peer reads");
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.child.id()).expect("a pid");
+        // SAFETY: takes no memory; the child is ours and not waited for yet.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// kill -9, and waits for its end.
+    pub fn kill(mut self) {
+        self.child.kill().expect("ours");
+        self.child.wait().expect("ours");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The Python with pyzmq that `cargo xtask test` prepares.
+fn python() -> PathBuf {
+    if let Some(given) = std::env::var_os("CHASAR_TEST_PYTHON") {
+        return given.into();
+    }
+    let prepared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/venv/bin/python");
+    assert!(prepared.exists(), "run cargo xtask test, which prepares the Python peers");
+    prepared
+}
+
+/// Resident memory of this process, in bytes.
+pub fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("procfs");
+    let pages: u64 = text.split_whitespace().nth(1).and_then(|t| t.parse().ok()).expect("a number");
+    pages * 4_096
+}
+
+/// A plain TCP connection that speaks just enough ZMTP 3.0 to misbehave after the handshake.
+pub struct Raw(pub TcpStream);
+
+impl Raw {
+    pub fn connect(to: &Endpoint) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", to.port())).expect("the kernel accepts");
+        stream.set_nodelay(true).expect("an option");
+        Self(stream)
+    }
+
+    /// Greeting and READY of RFC 23, as a peer of the socket type given; waits for the other's READY.
+    pub fn shake_hands(to: &Endpoint, socket_type: &str) -> Self {
+        let mut raw = Self::connect(to);
+        let mut greeting = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0];
+        greeting.extend_from_slice(b"NULL");
+        greeting.resize(64, 0);
+        raw.0.write_all(&greeting).expect("taken");
+        let mut ready = b"\x05READY\x0bSocket-Type".to_vec();
+        ready.extend_from_slice(&u32::try_from(socket_type.len()).expect("short").to_be_bytes());
+        ready.extend_from_slice(socket_type.as_bytes());
+        let mut command = vec![4, u8::try_from(ready.len()).expect("short")];
+        command.extend(ready);
+        raw.0.write_all(&command).expect("taken");
+        let mut theirs = [0; 64];
+        raw.0.read_exact(&mut theirs).expect("their greeting");
+        let mut head = [0; 2];
+        raw.0.read_exact(&mut head).expect("their READY");
+        let mut body = vec![0; usize::from(head[1])];
+        raw.0.read_exact(&mut body).expect("their READY");
+        raw
+    }
+
+    /// One short frame.
+    pub fn frame(&mut self, bytes: &[u8], more: bool) -> std::io::Result<()> {
+        let mut frame = vec![u8::from(more), u8::try_from(bytes.len()).expect("short")];
+        frame.extend_from_slice(bytes);
+        self.0.write_all(&frame)
+    }
+
+    /// Whether the other end has closed within [`LONG`].
+    pub fn is_closed(&mut self) -> bool {
+        self.0.set_read_timeout(Some(LONG)).expect("an option");
+        let mut buffer = [0; 4_096];
+        loop {
+            match self.0.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(e) => return e.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
 }
