@@ -52,7 +52,7 @@ struct Row {
     counted: Option<Counted>,
     root: bool,
     /// The words for the error it gave last, and the error's number.
-    error: (i32, Text),
+    error: Option<(i32, Text)>,
 }
 
 impl Filesystems {
@@ -81,7 +81,7 @@ impl Filesystems {
         self.asker.set(targets.chain(lone_root));
         let row = |counted: Option<Counted>| {
             let root = counted.as_ref().is_none_or(|c| c.path == b"/");
-            Row { counted, root, error: (0, Text::default()) }
+            Row { counted, root, error: None }
         };
         self.rows = counted.into_iter().map(Some).chain((!has_root).then_some(None)).map(row).collect();
         Ok(())
@@ -121,10 +121,10 @@ impl Row {
             Answer::Silent => Some("statfs does not answer"),
             Answer::NotAsked => Some("not asked, too many others do not answer"),
             Answer::Error(number) => {
-                if self.error.0 != number {
-                    self.error = (number, io::Error::from_raw_os_error(number).to_string().into());
+                if self.error.as_ref().is_none_or(|(before, _)| *before != number) {
+                    self.error = Some((number, io::Error::from_raw_os_error(number).to_string().into()));
                 }
-                Some(&self.error.1)
+                self.error.as_ref().map(|(_, words)| words.as_str())
             }
         }
     }

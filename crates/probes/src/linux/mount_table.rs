@@ -189,7 +189,9 @@ fn hidden(all: &[Placed<'_>], i: usize) -> bool {
             return false;
         }
         let covered = all.iter().enumerate().any(|(j, (other, over))| {
-            j != at && other.parent == mount.parent && within(path, over) && (over != path || j > at)
+            // A root that is its own parent is no sibling of what is mounted in it.
+            let sibling = j != at && other.parent == mount.parent && other.id != other.parent;
+            sibling && within(path, over) && (over != path || j > at)
         });
         if covered {
             return true;
@@ -305,7 +307,11 @@ mod tests {
         let counted = select(lines.as_bytes());
         assert_eq!(counted[1..3].iter().map(|c| c.device.as_str()).collect::<Vec<_>>(), devices);
         // The root itself may be mounted over, as on a system started from an image in memory.
-        assert_eq!(points(&["1 1 0:1 / / rootfs rootfs", "2 1 8:1 / / ext4 /dev/sda1"]), ["/"]);
+        let over_itself =
+            ["1 1 0:1 / / rootfs rootfs", "2 1 8:1 / / ext4 /dev/sda1", "3 2 8:2 / /a ext4 /dev/sda2"];
+        assert_eq!(points(&over_itself), ["/", "/a"]);
+        let in_memory = ["1 1 0:1 / / tmpfs rootfs", "2 1 8:1 / /a ext4 /dev/sda1"];
+        assert_eq!(points(&in_memory), ["/", "/a"], "the root is its own parent and lies over nothing");
     }
 
     #[test]
