@@ -4,18 +4,19 @@
 //! The tests that mount things or make interfaces run in namespaces of their own (as root).
 #![cfg(target_os = "linux")]
 
+mod namespace;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chasar_probes::{Config, Host, Now, ProcessList, Sampler};
 use chasar_wire::Report;
 use chasar_wire::family::{Filesystem, Interface};
+use namespace::{inside, mount_that_hangs, run};
 use serde_json::Value;
 
 /// A sampler of this computer whose clock goes as the test says.
@@ -59,30 +60,6 @@ impl Watch {
 
 fn at(seconds: u64) -> Now {
     Now { unix_micros: 1_700_000_000_000_000, monotonic: Duration::from_secs(seconds) }
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {errors}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Runs this very test once more in namespaces of its own; `true` in there.
-fn inside(test: &str, namespaces: &[&str]) -> bool {
-    const MARK: &str = "CHASAR_TEST_IN_NAMESPACE";
-    if std::env::var_os(MARK).is_some_and(|mark| mark == test) {
-        return true;
-    }
-    let status = Command::new("unshare")
-        .args(namespaces)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(MARK, test)
-        .status()
-        .expect("unshare(1) of util-linux is there");
-    assert!(status.success(), "in its namespace the test failed, or root is missing for unshare");
-    false
 }
 
 fn filesystem<'r>(report: &'r Report, mountpoint: &str) -> Option<&'r Filesystem> {
@@ -185,20 +162,6 @@ fn mounts_come_change_and_go() {
     watch.sample();
     assert!(filesystem(&watch.report, &odd).is_none() && filesystem(&watch.report, &ext4).is_none());
     assert!(filesystem(&watch.report, "/").is_some());
-}
-
-/// Mounts a FUSE file system that nobody serves: every call on it waits until `File` is closed.
-fn mount_that_hangs(place: &Path) -> File {
-    let server = File::options().read(true).write(true).open("/dev/fuse").expect("/dev/fuse is there");
-    let path = std::ffi::CString::new(place.to_str().unwrap()).unwrap();
-    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", server.as_raw_fd());
-    let options = std::ffi::CString::new(options).unwrap();
-    // SAFETY: all pointers are C strings that outlive the call.
-    let result = unsafe {
-        libc::mount(c"nobody".as_ptr(), path.as_ptr(), c"fuse".as_ptr(), 0, options.as_ptr().cast())
-    };
-    assert_eq!(result, 0, "mount: {}", std::io::Error::last_os_error());
-    server
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a sample costs in allocations and system calls, which no other load on the machine can blur.
 #![cfg(target_os = "linux")]
 
+mod namespace;
 mod sleepers;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use chasar_probes::linux::sys;
 use chasar_probes::{Host, ProcessList, Sampler};
 use chasar_wire::Report;
+use namespace::{inside, mount_that_hangs, run};
 use sleepers::{Clock, Sleepers};
 
 /// Counts what this thread allocates.
@@ -89,4 +91,44 @@ fn a_sample_of_400_processes_allocates_nothing_and_asks_little() {
     let cheapest = costs.iter().min_by_key(|c| c.calls).unwrap();
     let most = cheapest.processes + 3 * cheapest.processes / 16 + 100;
     assert!(cheapest.calls <= most, "{} calls, at most {most} were to be expected", cheapest.calls);
+}
+
+#[test]
+fn many_devices_allocate_nothing() {
+    // With processes of its own, nothing changes but what this test changes.
+    let namespaces = ["--mount", "--propagation", "private", "--net", "--pid", "--fork", "--mount-proc"];
+    if !inside("many_devices_allocate_nothing", &namespaces) {
+        return;
+    }
+    run("mount", &["-t", "sysfs", "sysfs", "/sys"]);
+    run("ip", &["link", "set", "lo", "up"]);
+    for i in 0..30 {
+        let (name, peer) = (format!("left{i}"), format!("right{i}"));
+        run("ip", &["link", "add", &name, "type", "veth", "peer", "name", &peer]);
+        run("ip", &["addr", "add", &format!("10.0.{i}.1/24"), "broadcast", "+", "dev", &name]);
+        let ipv6 = format!("2001:db8:1111:2222:3333:4444:5555:{i}/64");
+        run("ip", &["-6", "addr", "add", &ipv6, "dev", &name, "nodad"]);
+        run("ip", &["link", "set", &name, "up"]);
+    }
+    run("ip", &["route", "add", "default", "dev", "left7"]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut servers = Vec::new();
+    for i in 0..20 {
+        let place = folder.path().join(format!("a mount point with quite a long name, number {i}"));
+        std::fs::create_dir(&place).unwrap();
+        if i < 2 {
+            servers.push(mount_that_hangs(&place));
+        } else {
+            run("mount", &["-t", "tmpfs", "a device with quite a long name", place.to_str().unwrap()]);
+        }
+    }
+    let (costs, report) = costs(Host::live(), 65);
+    let network = report.network.as_ref().unwrap();
+    assert_eq!(network.interfaces.len(), 61);
+    assert_eq!(report.ipv4_interfaces[0].addr, "10.0.7.1");
+    let filesystems = report.filesystems.as_ref().unwrap();
+    assert_eq!(filesystems.iter().filter(|f| f.device.starts_with("a device")).count(), 18);
+    assert_eq!(filesystems.iter().filter(|f| f.device_error.is_some()).count(), 2);
+    let most = costs.iter().max_by_key(|c| c.allocations).unwrap();
+    assert_eq!(most.allocations, 0, "{costs:?}");
 }

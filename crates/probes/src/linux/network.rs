@@ -24,6 +24,8 @@ use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 const DETAILS_EVERY: usize = 10;
 /// So many and the other families still fit a report of 1 MiB.
 const MAX_INTERFACES: usize = 512;
+/// The longest attribute of an interface is the hardware address of InfiniBand, 60 bytes.
+const LONGEST_ATTRIBUTE: usize = 128;
 /// Most addresses of one interface, each of IPv4 and IPv6.
 const MAX_ADDRESSES: usize = 32;
 
@@ -166,10 +168,10 @@ impl Networks {
                     self.path.extend_from_slice(part);
                 }
                 // Each may be missing, or refuse: a link that is down has no speed.
-                let content = CStr::from_bytes_with_nul(&self.path)
-                    .ok()
-                    .and_then(|path| host.sys.read(path, &mut self.buffer).ok());
-                take(content.map(trim).filter(|v| !v.is_empty()));
+                let mut content = [0; LONGEST_ATTRIBUTE];
+                let path = CStr::from_bytes_with_nul(&self.path).ok();
+                let n = path.and_then(|path| attribute(host, path, &mut content).ok());
+                take(n.map(|n| trim(&content[..n])).filter(|v| !v.is_empty()));
             };
             value("address", &mut |v| {
                 let some = v.filter(|v| v.iter().any(|b| !matches!(b, b'0' | b':')));
@@ -301,6 +303,12 @@ fn copy_list(to: &mut Vec<Text>, from: &[Text]) {
 fn speed_bytes(megabits: &[u8]) -> Option<u64> {
     let megabits = number(megabits).filter(|m| *m != u64::from(u32::MAX) && *m != u64::from(u16::MAX))?;
     megabits.checked_mul(1_000_000 / 8)
+}
+
+/// Reads a file of `/sys`, which the kernel gives in one piece. Its errors are common (a link that is
+/// down has no speed) and need no words.
+fn attribute(host: &Host, path: &CStr, content: &mut [u8]) -> std::io::Result<usize> {
+    sys::pread(&host.sys.file(path)?, content, 0)
 }
 
 /// The first `most` bytes of a file, or fewer; nothing if there is none.
