@@ -10,7 +10,8 @@ use crate::root;
 /// Which of our packages may use which others of ours (design: "Parts"). A package that is not
 /// named here may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("chasar-wire", &[]),
+    ("chasar-wire", &["chasar-wire-derive"]),
+    ("chasar-wire-derive", &[]),
     ("chasar-probes", &["chasar-wire"]),
     ("chasar-libzmq", &[]),
     ("chasar-link", &["chasar-libzmq"]),
@@ -28,6 +29,7 @@ const ONLY_UNDER: &[(&str, &[&str])] = &[
     ("tokio", &["chasar-masternode"]),
     ("axum", &["chasar-masternode"]),
     ("ratatui", &["chasar-top"]),
+    ("syn", &["chasar-wire-derive"]),
     ("crossterm", &["chasar-top"]),
 ];
 

@@ -18,6 +18,7 @@ pub mod decode;
 pub mod encode;
 pub mod event;
 pub mod family;
+pub mod json;
 pub mod limits;
 pub mod pack;
 pub mod report;

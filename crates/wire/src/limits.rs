@@ -1,4 +1,4 @@
-//! The bounds that both ends enforce on a report, and the scan that checks the text before it is parsed.
+//! The bounds that both ends enforce on a report.
 
 use std::fmt;
 
@@ -46,6 +46,10 @@ pub enum LimitError {
         /// How many list items and keys there are, at least.
         count: usize,
     },
+    /// More processes than [`MAX_PROCESSES`].
+    Processes,
+    /// More probes than [`MAX_PROBES`].
+    Probes,
 }
 
 impl fmt::Display for LimitError {
@@ -59,87 +63,13 @@ impl fmt::Display for LimitError {
             LimitError::Series { count } => {
                 write!(f, "more than {MAX_VALUES} values ({count}), the limit of a node")
             }
+            LimitError::Processes => write!(f, "more than {MAX_PROCESSES} processes"),
+            LimitError::Probes => write!(f, "more than {MAX_PROBES} probes"),
         }
     }
 }
 
 impl std::error::Error for LimitError {}
 
-/// Most values (separated by commas) in one report: numbers, and the names beside them.
-const MAX_VALUES: usize = 4 * MAX_SERIES;
-
-/// Checks the bounds on size, nesting and text length in one pass, without parsing.
-///
-/// The text need not be JSON; whether it is, the parser says afterwards. What this buys is that the
-/// parser never allocates for, or recurses into, something a report may not have, wherever it stands
-/// (unknown keys included).
-pub fn scan(json: &[u8]) -> Result<(), LimitError> {
-    if json.len() > MAX_REPORT_BYTES {
-        return Err(LimitError::Size { bytes: json.len() });
-    }
-    let (mut depth, mut values, mut i) = (0usize, 0usize, 0usize);
-    while i < json.len() {
-        match json[i] {
-            b'"' => {
-                let start = i;
-                i += 1;
-                // An escape never hides the end of a text longer than the bound, so both are watched here.
-                while i < json.len() && json[i] != b'"' {
-                    i += if json[i] == b'\\' { 2 } else { 1 };
-                }
-                if i.min(json.len()) - start > MAX_TEXT_BYTES + 1 {
-                    return Err(LimitError::Text { at: start });
-                }
-            }
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > MAX_NESTING {
-                    return Err(LimitError::Nesting { at: i });
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' => values += 1,
-            _ => {}
-        }
-        i += 1;
-    }
-    if values > MAX_VALUES {
-        return Err(LimitError::Series { count: values });
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn each_bound_is_found_at_its_edge() {
-        let nested = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
-        assert_eq!(scan(&nested(MAX_NESTING)), Ok(()));
-        assert_eq!(scan(&nested(MAX_NESTING + 1)), Err(LimitError::Nesting { at: MAX_NESTING }));
-        let text = |n: usize| format!("[\"{}\"]", "x".repeat(n)).into_bytes();
-        assert_eq!(scan(&text(MAX_TEXT_BYTES)), Ok(()));
-        assert_eq!(scan(&text(MAX_TEXT_BYTES + 1)), Err(LimitError::Text { at: 1 }));
-        assert_eq!(scan(&vec![b' '; MAX_REPORT_BYTES]), Ok(()));
-        assert!(matches!(scan(&vec![b' '; MAX_REPORT_BYTES + 1]), Err(LimitError::Size { .. })));
-        assert_eq!(scan(&vec![b','; MAX_VALUES]), Ok(()));
-        assert!(matches!(scan(&vec![b','; MAX_VALUES + 1]), Err(LimitError::Series { .. })));
-        assert_eq!(
-            scan(br#""brackets in a text [[[[[[[[[[[[[[[[[[[[[[[[[[ and \"quotes\" [ do not nest""#),
-            Ok(())
-        );
-        assert!(matches!(
-            scan(format!("\"{}", "\\".repeat(5000)).as_bytes()),
-            Err(LimitError::Text { at: 0 })
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..4096)) {
-            let _ = scan(&bytes);
-        }
-    }
-}
+/// Most keys and list items in one report: the numbers, and the names beside them.
+pub const MAX_VALUES: usize = 4 * MAX_SERIES;

@@ -1,5 +1,6 @@
 //! The report: what one computer says about itself at one moment.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
@@ -19,7 +20,7 @@ pub const SCHEMA: u32 = 2;
 ///
 /// Counters (`…_total`, `…_seconds` of CPU and devices) are raw, as the kernel gives them: whoever
 /// reads derives rates, so a better formula improves the past too.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Wall clock of the host in UTC, `YYYY-MM-DD HH:MM:SS.ffffff`.
@@ -113,7 +114,7 @@ pub struct Report {
 ///
 /// A masternode that misses sequence numbers below `from_sequence` will never get them: that gap
 /// is final. Without this key nothing is waiting, so every gap below this report is final.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replay {
     /// Reports that wait to be sent again.

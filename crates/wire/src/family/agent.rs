@@ -1,11 +1,12 @@
 //! The clientnode itself.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
 
 /// What the clientnode itself uses and did since it started.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Agent {
     /// Version of Chasar.

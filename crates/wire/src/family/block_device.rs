@@ -1,5 +1,6 @@
 //! Block devices.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
@@ -9,7 +10,7 @@ use crate::Text;
 /// The kernel keeps times in milliseconds of 32 bits, so they begin anew every 4,294,967.296 seconds
 /// of work; a 32-bit kernel does the same with operations (at 2³²) and bytes (at 2⁴¹). Who derives
 /// rates takes a counter that went back for one that began anew at 0.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BlockDevice {
     /// Name, such as `nvme0n1`.

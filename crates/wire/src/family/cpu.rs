@@ -1,9 +1,10 @@
 //! Processor.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 /// Processor: share used and times per core, load, frequency.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cpu {
     /// Share of each core used since the last report, 0 to 100; `null` for a core without a
@@ -46,7 +47,7 @@ pub struct Cpu {
 ///
 /// As in the kernel, `user` includes `guest` and `nice` includes `guest_nice`. A mode that the
 /// host does not know is an empty list.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuTimes {
     /// Ordinary programs.

@@ -1,9 +1,10 @@
 //! The root file system, in the shape of 2016.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 /// The root file system, in the shape of 2016; all others are in `filesystems`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Disk {
     /// Size.

@@ -1,11 +1,12 @@
 //! What computer this is.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
 
 /// What computer this is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Host {
     /// Time since boot.

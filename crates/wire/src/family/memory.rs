@@ -1,9 +1,10 @@
 //! Main memory.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 /// Main memory. Names follow `/proc/meminfo` (Linux: Documentation/filesystems/proc.rst).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Memory {
     /// Memory this host may use: `MemTotal`, or the limit of its cgroup where that is lower.

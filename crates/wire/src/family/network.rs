@@ -1,11 +1,12 @@
 //! Network interfaces.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 use crate::Text;
 
 /// One IPv4 address in the shape of 2016 (and of `netifaces`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ipv4Interface {
     /// Address.
@@ -19,7 +20,7 @@ pub struct Ipv4Interface {
 }
 
 /// Network interfaces.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Network {
     /// The interface that holds the default route.
@@ -31,7 +32,7 @@ pub struct Network {
 }
 
 /// One network interface: counters since it appeared.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Interface {
     /// Name, such as `eth0`.

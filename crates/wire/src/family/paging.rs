@@ -1,9 +1,10 @@
 //! Swap space and paging.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 /// Swap space, from `/proc/meminfo`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Swap {
     /// `SwapTotal`.
@@ -30,7 +31,7 @@ pub struct Swap {
 }
 
 /// Paging counters since boot, from `/proc/vmstat`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Paging {
     /// Read from block devices (`pgpgin`, there in KiB).

@@ -1,9 +1,10 @@
 //! Pressure stall information.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 /// Pressure stall information (Linux: Documentation/accounting/psi.rst), `/proc/pressure/*`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Pressure {
     /// Waiting for a processor.
@@ -21,7 +22,7 @@ pub struct Pressure {
 }
 
 /// Stalls on one resource.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Stall {
     /// At least one task was stalled.
@@ -33,7 +34,7 @@ pub struct Stall {
 }
 
 /// How much of the time tasks were stalled.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StallTimes {
     /// Share of the last 10 seconds, 0 to 100.

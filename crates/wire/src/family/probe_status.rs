@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use chasar_wire_derive::Read;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Text;
-use crate::limits::MAX_PROBES;
+use crate::json::{Fault, Parser, Read};
+use crate::limits::{LimitError, MAX_PROBES};
 
 /// How one probe fared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProbeStatus {
     /// What came of it: `fresh`, `nothing here: reason` or `failed: reason`.
@@ -54,17 +56,28 @@ impl Serialize for Outcome {
     }
 }
 
-impl<'de> Deserialize<'de> for Outcome {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
-        Ok(if text == FRESH {
+impl From<&str> for Outcome {
+    fn from(text: &str) -> Outcome {
+        if text == FRESH {
             Outcome::Fresh
         } else if let Some(reason) = text.strip_prefix(NOTHING_HERE) {
             Outcome::NothingHere(reason.into())
         } else {
             // A word of a later version is not good news we understand.
-            Outcome::Failed(text.strip_prefix(FAILED).unwrap_or(&text).into())
-        })
+            Outcome::Failed(text.strip_prefix(FAILED).unwrap_or(text).into())
+        }
+    }
+}
+
+impl Read for Outcome {
+    fn read(parser: &mut Parser<'_>) -> Result<Outcome, Fault> {
+        parser.text().map(|text| Outcome::from(&*text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Outcome {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Text::deserialize(deserializer).map(|text| Outcome::from(&*text))
     }
 }
 
@@ -107,6 +120,20 @@ impl Serialize for ProbeStatuses {
     }
 }
 
+impl Read for ProbeStatuses {
+    fn read(parser: &mut Parser<'_>) -> Result<Self, Fault> {
+        let mut statuses = Vec::new();
+        parser.map(|parser, name| {
+            if statuses.len() == MAX_PROBES {
+                return Err(parser.limit(LimitError::Probes));
+            }
+            statuses.push((name.into(), ProbeStatus::read(parser)?));
+            Ok(())
+        })?;
+        Ok(ProbeStatuses(statuses))
+    }
+}
+
 impl<'de> Deserialize<'de> for ProbeStatuses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Statuses;
@@ -119,7 +146,7 @@ impl<'de> Deserialize<'de> for ProbeStatuses {
                 let mut statuses = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     if statuses.len() == MAX_PROBES {
-                        return Err(serde::de::Error::custom(format_args!("more than {MAX_PROBES} probes")));
+                        return Err(serde::de::Error::custom(LimitError::Probes));
                     }
                     statuses.push(entry);
                 }

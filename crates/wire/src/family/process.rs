@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use chasar_wire_derive::Read;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Text;
-use crate::limits::MAX_PROCESSES;
+use crate::json::{Fault, Parser, Read};
+use crate::limits::{LimitError, MAX_PROCESSES};
 
 /// Number of processes by state, and of threads.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProcessCounts {
     /// All processes.
@@ -75,7 +77,7 @@ pub struct Process {
 }
 
 /// The value of one process on the wire; its name is the key.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(rename = "Process"))]
 struct Entry<T> {
@@ -154,6 +156,37 @@ fn strip_pid(key: &str, pid: u32) -> Option<&str> {
     (ends_like_a_suffix(key) && digits.parse() == Ok(pid)).then_some(name)
 }
 
+impl Process {
+    fn of(key: Text, entry: Entry<Text>) -> Process {
+        let name = strip_pid(&key, entry.pid).map(Text::from);
+        Process {
+            name: name.unwrap_or(key),
+            pid: entry.pid,
+            status: entry.status,
+            percent_cpu_used: entry.percent_cpu_used,
+            percent_memory_used: entry.percent_memory_used,
+            user: entry.user,
+            resident_bytes: entry.resident_bytes,
+            threads: entry.threads,
+            start_time_seconds: entry.start_time_seconds,
+        }
+    }
+}
+
+impl Read for ProcessTable {
+    fn read(parser: &mut Parser<'_>) -> Result<Self, Fault> {
+        let mut processes = Vec::new();
+        parser.map(|parser, key| {
+            if processes.len() == MAX_PROCESSES {
+                return Err(parser.limit(LimitError::Processes));
+            }
+            processes.push(Process::of(key.into(), Entry::read(parser)?));
+            Ok(())
+        })?;
+        Ok(ProcessTable(processes))
+    }
+}
+
 impl<'de> Deserialize<'de> for ProcessTable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Table;
@@ -164,24 +197,11 @@ impl<'de> Deserialize<'de> for ProcessTable {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ProcessTable, A::Error> {
                 let mut processes = Vec::new();
-                while let Some((key, e)) = map.next_entry::<Text, Entry<Text>>()? {
+                while let Some((key, entry)) = map.next_entry::<Text, Entry<Text>>()? {
                     if processes.len() == MAX_PROCESSES {
-                        return Err(serde::de::Error::custom(format_args!(
-                            "more than {MAX_PROCESSES} processes"
-                        )));
+                        return Err(serde::de::Error::custom(LimitError::Processes));
                     }
-                    let name = strip_pid(&key, e.pid).map(Text::from);
-                    processes.push(Process {
-                        name: name.unwrap_or(key),
-                        pid: e.pid,
-                        status: e.status,
-                        percent_cpu_used: e.percent_cpu_used,
-                        percent_memory_used: e.percent_memory_used,
-                        user: e.user,
-                        resident_bytes: e.resident_bytes,
-                        threads: e.threads,
-                        start_time_seconds: e.start_time_seconds,
-                    });
+                    processes.push(Process::of(key, entry));
                 }
                 Ok(ProcessTable(processes))
             }

@@ -1,9 +1,10 @@
 //! TCP, UDP and sockets.
 
+use chasar_wire_derive::Read;
 use serde::{Deserialize, Serialize};
 
 /// Sockets: what is open now, and what the protocols counted since boot.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sockets {
     /// Sockets in use, all kinds (`sockets: used` of `/proc/net/sockstat`).
@@ -45,7 +46,7 @@ pub struct Sockets {
 }
 
 /// TCP sockets by state (RFC 9293).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TcpStates {
     /// Sockets in ESTABLISHED.
@@ -84,7 +85,7 @@ pub struct TcpStates {
 }
 
 /// Counters since boot of the IP protocols (RFC 1213; Linux: `/proc/net/snmp`, `snmp6`, `netstat`).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkProtocols {
     /// `Tcp: ActiveOpens`.
