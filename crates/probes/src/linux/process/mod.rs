@@ -141,7 +141,7 @@ fn share(used_nanos: Option<u64>, elapsed: Duration) -> Option<f64> {
 
 impl Probe for Processes {
     fn name(&self) -> &'static str {
-        "process"
+        "processes"
     }
 
     fn read(&mut self, host: &Host, now: &Now, report: &mut Report) -> Result<Outcome, ProbeError> {
