@@ -21,6 +21,9 @@ const GUEST: usize = 8;
 /// less is the kernel's own inaccuracy (iowait and idle are known to step back).
 const HOTPLUG_SECONDS: u64 = 3;
 
+/// The last second of the year 9999: what is later is no time that a host was booted at.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 struct Cpu {
     file: Kept,
     stat: Stat,
@@ -60,7 +63,7 @@ impl Stat {
                 b"processes" => self.forks = first(),
                 b"procs_running" => self.running = first(),
                 b"procs_blocked" => self.blocked = first(),
-                b"btime" => self.boot_time = first(),
+                b"btime" => self.boot_time = first().filter(|t| *t <= LAST_SECOND),
                 _ => {
                     let core = key.strip_prefix(b"cpu").and_then(number).and_then(|n| u32::try_from(n).ok());
                     if let Some(core) = core {
@@ -256,6 +259,11 @@ mod tests {
                 boot_time: Some(1_700_000_000),
             }
         );
+    }
+
+    #[test]
+    fn a_boot_at_no_time_is_none() {
+        assert_eq!(parsed(b"btime 18446744073709551615\n").boot_time, None);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Processes {
             out.percent_cpu_used = share(process.used_nanos, elapsed);
             let resident_bytes = process.resident_pages().saturating_mul(host.page_bytes);
             out.percent_memory_used =
-                memory.map(|total| hundredths(100.0 * resident_bytes as f64 / total as f64));
+                memory.map(|total| hundredths(100.0 * resident_bytes as f64 / total as f64).min(100.0));
             match process.uid {
                 Some(uid) => self.users.write(uid, out.user.get_or_insert_default()),
                 None => out.user = None,

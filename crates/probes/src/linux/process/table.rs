@@ -74,6 +74,12 @@ impl Process {
         }
     }
 
+    fn read_statm(&mut self, proc: &Dir) {
+        let mut buffer = [0u8; 256];
+        let text = read_file(proc, PidPath::new(self.pid).of(b"/statm"), &mut buffer);
+        self.exact_resident_pages = text.ok().and_then(stat::parse_statm);
+    }
+
     fn take(&mut self, stat: &Stat<'_>) {
         // A new name or the first exec may come with another user (set-user-ID programs, daemons).
         if stat.name != self.name() || (self.flags ^ stat.flags) & FORKED_ONLY != 0 {
@@ -142,15 +148,12 @@ impl Table {
     pub(crate) fn complete(&mut self, at: usize, host: &Host) -> &Process {
         let turn = (self.samples % u64::from(IDLE_PARTS)) as u32;
         let process = &mut self.processes[at];
-        let mut path = PidPath::new(process.pid);
         if process.uid.is_none() || process.samples < YOUNG_SAMPLES || process.part() == turn {
-            process.uid = host.owner(process.pid, path.of(b"")).ok();
+            process.uid = host.owner(process.pid, PidPath::new(process.pid).of(b"")).ok();
         }
         // Kernel threads and zombies have no memory to ask about.
         if process.exact_resident_pages.is_none() && process.resident_pages > 0 {
-            let mut buffer = [0u8; 256];
-            let text = read_file(&host.proc, path.of(b"/statm"), &mut buffer);
-            process.exact_resident_pages = text.ok().and_then(stat::parse_statm);
+            process.read_statm(&host.proc);
         }
         process
     }
@@ -182,10 +185,16 @@ impl Table {
             let mut clock = None;
             if clocks {
                 let Ok(nanos) = host.cpu_nanos(process.pid) else { return false };
-                let idle_turn = process.part() == part && process.flags & KERNEL_THREAD == 0;
-                if nanos == process.cpu_nanos && !idle_turn {
+                if nanos == process.cpu_nanos {
                     process.used_nanos = Some(0);
-                    return true;
+                    if process.part() != part || process.flags & KERNEL_THREAD != 0 {
+                        return true;
+                    }
+                    // It has not run, so nothing but its memory can have changed.
+                    process.read_statm(&host.proc);
+                    if process.exact_resident_pages.is_some() {
+                        return true;
+                    }
                 }
                 clock = Some(nanos);
             }

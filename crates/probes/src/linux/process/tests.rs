@@ -106,6 +106,8 @@ impl Stage {
             );
             let line = [format!("{pid} (").as_bytes(), &p.name, rest.as_bytes()].concat();
             fs::write(proc.join(format!("{pid}/stat")), line).unwrap();
+            fs::write(proc.join(format!("{pid}/statm")), format!("{} {} 0 0 0 0 0\n", p.pages, p.pages))
+                .unwrap();
         }
         let facts = self.folder.path().join("facts");
         if self.clocks {
