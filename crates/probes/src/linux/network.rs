@@ -6,9 +6,9 @@
 //! [`DETAILS_EVERY`] samples, a tenth of them at each sample, so a host with a thousand interfaces
 //! works evenly.
 
+use core::net::{IpAddr, Ipv4Addr};
 use std::ffi::CStr;
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
 
 use chasar_wire::family::{Interface, Ipv4Interface};
 use chasar_wire::limits::MAX_NAME_BYTES;
@@ -421,7 +421,7 @@ mod tests {
                 address: if i % 2 == 0 {
                     Ipv4Addr::from(i).into()
                 } else {
-                    std::net::Ipv6Addr::from(u128::from(i)).into()
+                    core::net::Ipv6Addr::from(u128::from(i)).into()
                 },
                 prefix_length: 255,
                 broadcast: None,

@@ -135,6 +135,7 @@ fn set_snmp6(protocols: &mut NetworkProtocols, key: &[u8], value: Option<u64>) {
         b"Udp6OutDatagrams" => protocols.udp6_out_datagrams_total = value,
         b"Udp6NoPorts" => protocols.udp6_no_ports_total = value,
         b"Udp6InErrors" => protocols.udp6_in_errors_total = value,
+        b"Udp6RcvbufErrors" => protocols.udp6_rcvbuf_errors_total = value,
         b"Ip6InOctets" => protocols.ip6_in_octets_total = value,
         b"Ip6OutOctets" => protocols.ip6_out_octets_total = value,
         _ => {}

@@ -1,10 +1,10 @@
 //! The system calls that std does not offer, counted; the only `unsafe` of this crate.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 thread_local! {

@@ -163,6 +163,9 @@ pub struct NetworkProtocols {
     /// `Udp6InErrors`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub udp6_in_errors_total: Option<u64>,
+    /// `Udp6RcvbufErrors`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp6_rcvbuf_errors_total: Option<u64>,
     /// `Ip: Forwarding`: 1 when this host routes, else 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_forwarding: Option<u64>,
