@@ -1,0 +1,431 @@
+//! Whole lives in simulated time against a receiver that loses what is in flight.
+//!
+//! The link here is as bad as TCP can be: what was sent within the last seconds before a break may
+//! arrive or not, in order, up to a random point; a break is noticed late; the process stalls.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A report as the receiver sees it.
+#[derive(Clone, Debug)]
+struct Report {
+    session: u32,
+    sequence: u64,
+    claim: Option<Replay>,
+}
+
+/// What a masternode knows of one node.
+#[derive(Default)]
+struct Receiver {
+    arrived: BTreeMap<(u32, u64), u32>,
+    /// Sequence numbers declared lost for good.
+    final_gaps: BTreeSet<(u32, u64)>,
+    final_below: BTreeMap<u32, u64>,
+}
+
+impl Receiver {
+    fn receive(&mut self, report: &Report) {
+        let key = (report.session, report.sequence);
+        assert!(!self.final_gaps.contains(&key), "{key:?} came after it was declared lost for good");
+        *self.arrived.entry(key).or_default() += 1;
+        let floor = report.claim.map_or(report.sequence, |c| c.from_sequence.min(report.sequence));
+        let below = self.final_below.entry(report.session).or_default();
+        for sequence in *below..floor {
+            if !self.arrived.contains_key(&(report.session, sequence)) {
+                self.final_gaps.insert((report.session, sequence));
+            }
+        }
+        *below = floor.max(*below);
+    }
+}
+
+/// The network and the receiver.
+struct World {
+    now: Moment,
+    random: Random,
+    receiver: Receiver,
+    /// Sent over the present connection, not yet arrived: (arrives at, report).
+    in_flight: VecDeque<(Moment, Report)>,
+    /// The true state of the connection.
+    connected: bool,
+    /// When the agent hears of it: (time, up).
+    news: VecDeque<(Moment, bool)>,
+    refuse: bool,
+    sent: u64,
+}
+
+impl World {
+    fn deliver(&mut self) {
+        while self.in_flight.front().is_some_and(|(at, _)| *at <= self.now) {
+            let (_, report) = self.in_flight.pop_front().unwrap();
+            self.receiver.receive(&report);
+        }
+    }
+
+    fn send(&mut self, report: Report) -> Outcome {
+        self.deliver();
+        if self.refuse {
+            return Outcome::Full;
+        }
+        self.sent += 1;
+        // A connection that is broken and not yet known to be takes reports and loses them.
+        if self.connected {
+            let latest = self.in_flight.back().map_or(self.now, |(at, _)| *at);
+            let delay = self.random.below(200 * MS);
+            self.in_flight.push_back((latest.max(self.now + delay), report));
+        }
+        Outcome::Queued
+    }
+
+    /// A silent cut: what is in flight is lost, and the agent hears of it up to 5 s later.
+    fn cut(&mut self, notice_after: Duration) {
+        self.deliver();
+        if self.connected {
+            self.connected = false;
+            self.in_flight.clear();
+            let at = self.news.back().map_or(self.now, |(at, _)| *at).max(self.now + notice_after);
+            self.news.push_back((at, false));
+        }
+    }
+
+    /// The connection is made again, once the agent's side has given up the one before.
+    fn connect(&mut self) {
+        if !self.connected && self.news.is_empty() {
+            self.connected = true;
+            self.news.push_back((self.now, true));
+        }
+    }
+}
+
+struct Agent {
+    session: u32,
+    life: Life,
+    effects: Vec<Effect>,
+    /// The wire form of what the outbox keeps: claim and sequence, 16 bytes and padding.
+    sampled: u64,
+    left: bool,
+    events: Vec<Event>,
+    pad: usize,
+}
+
+fn encode(report: &Report, pad: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&report.session.to_le_bytes());
+    bytes.extend_from_slice(&report.sequence.to_le_bytes());
+    bytes.extend_from_slice(&report.claim.map_or(u64::MAX, |c| c.from_sequence).to_le_bytes());
+    bytes.resize(20 + pad, 0);
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Report {
+    let number = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().unwrap());
+    let from_sequence = number(12);
+    Report {
+        session: u32::from_le_bytes(*bytes.first_chunk().unwrap()),
+        sequence: number(4),
+        claim: (from_sequence != u64::MAX).then_some(Replay { pending: 1, from_sequence }),
+    }
+}
+
+impl Agent {
+    fn new(session: u32, now: Moment, settings: Settings, spool: Option<Spool>, seed: u64) -> Agent {
+        let life = Life::new(now, settings, spool, seed);
+        Agent { session, life, effects: Vec::new(), sampled: 0, left: false, events: Vec::new(), pad: 80 }
+    }
+
+    fn step(&mut self, world: &mut World, input: Input<'_>) {
+        self.life.step(world.now, input, &mut self.effects);
+    }
+
+    fn hear(&mut self, world: &mut World) {
+        while world.news.front().is_some_and(|(at, _)| *at <= world.now) {
+            let (_, up) = world.news.pop_front().unwrap();
+            self.step(world, if up { Input::LinkUp } else { Input::LinkDown });
+        }
+    }
+
+    /// As the loop does it: link events first, then the time, then effects until none are left.
+    fn turn(&mut self, world: &mut World, input: Input<'_>) {
+        world.deliver();
+        self.hear(world);
+        self.step(world, input);
+        let mut bytes = Vec::new();
+        while !self.effects.is_empty() {
+            match self.effects.remove(0) {
+                Effect::Sample { sequence, leaving } => {
+                    assert_eq!(sequence, self.sampled, "sequence numbers have no holes");
+                    self.sampled += 1;
+                    // Sampling takes time, and news may come meanwhile.
+                    world.now += world.random.below(20 * MS);
+                    self.hear(world);
+                    let claim = self.life.claim(sequence);
+                    let report = Report { session: self.session, sequence, claim };
+                    let bytes = encode(&report, self.pad);
+                    let outcome =
+                        if self.life.link_is_up() { world.send(report) } else { Outcome::NoPeer };
+                    let _ = leaving;
+                    self.step(
+                        world,
+                        Input::Sampled(Sampled {
+                            sequence,
+                            sampled_at: world.now,
+                            sampled_at_ms: 0,
+                            bytes: &bytes,
+                            packed: false,
+                            outcome,
+                            wire_bytes: 10,
+                        }),
+                    );
+                }
+                Effect::Replay => match self.life.next_replay(&mut bytes) {
+                    Some(next) if self.life.link_is_up() => {
+                        let outcome = Some(world.send(decode(&bytes)));
+                        self.step(world, Input::Replayed { next, outcome, wire_bytes: 10 });
+                    }
+                    _ => self.step(world, Input::NothingToReplay),
+                },
+                Effect::Say(event) => self.events.push(event),
+                Effect::Rest => {}
+                Effect::Leave { .. } => self.left = true,
+            }
+        }
+    }
+
+    fn run_until(&mut self, world: &mut World, end: Moment) {
+        while world.now < end {
+            let wake = self.life.next_wake().min(end);
+            let news = world.news.front().map_or(end, |(at, _)| *at);
+            world.now = world.now.max(wake.min(news));
+            self.turn(world, Input::Woken);
+        }
+    }
+}
+
+fn world(seed: u64) -> World {
+    World {
+        now: 1000 * SECOND,
+        random: Random::new(seed),
+        receiver: Receiver::default(),
+        in_flight: VecDeque::new(),
+        connected: false,
+        news: VecDeque::new(),
+        refuse: false,
+        sent: 0,
+    }
+}
+
+fn settings(interval: Duration) -> Settings {
+    Settings {
+        interval,
+        limits: Some(Limits { bytes: 32 << 20, age: 3600 * SECOND }),
+        pace: Pace { per_second: 20.0, start_within: 3 * SECOND },
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Happens {
+    Run(u64),
+    Cut(u64),
+    Connect,
+    Stall(u64),
+    Refuse(bool),
+    Restart,
+}
+
+fn happens() -> impl Strategy<Value = Vec<Happens>> {
+    prop::collection::vec(
+        prop_oneof![
+            4 => (1u64..120_000).prop_map(Happens::Run),
+            3 => (0u64..5_000).prop_map(Happens::Cut),
+            4 => Just(Happens::Connect),
+            1 => (1u64..600_000).prop_map(Happens::Stall),
+            1 => any::<bool>().prop_map(Happens::Refuse),
+            1 => Just(Happens::Restart),
+        ],
+        1..40,
+    )
+}
+
+/// Plays a story; afterwards the link is good until all is replayed. Returns the world, the samples
+/// taken in each session, and the totals of the last.
+fn play(seed: u64, interval: Duration, story: &[Happens], spool: impl Fn() -> Option<Spool>) -> (World, Vec<u64>) {
+    let mut world = world(seed);
+    let mut sampled = Vec::new();
+    let mut agent = Agent::new(0, world.now, settings(interval), spool(), seed);
+    for event in story {
+        match event {
+            Happens::Run(ms) => {
+                let end = world.now + MS * *ms as u32;
+                agent.run_until(&mut world, end);
+            }
+            Happens::Cut(ms) => world.cut(MS * *ms as u32),
+            Happens::Connect => world.connect(),
+            Happens::Stall(ms) => {
+                agent.life.next_wake();
+                world.now += MS * *ms as u32;
+            }
+            Happens::Refuse(refuse) => world.refuse = *refuse,
+            // Killed: nothing is flushed. Only a spool with a broken link keeps everything.
+            Happens::Restart => {
+                world.cut(Duration::ZERO);
+                world.news.retain(|(at, _)| *at > world.now);
+                agent.turn(&mut world, Input::LinkDown);
+                sampled.push(agent.sampled);
+                let session = agent.session + 1;
+                drop(agent);
+                world.news.clear();
+                agent = Agent::new(session, world.now, settings(interval), spool(), seed + u64::from(session));
+            }
+        }
+    }
+    world.refuse = false;
+    for _ in 0..3 {
+        let end = world.now + 30 * SECOND;
+        agent.run_until(&mut world, end);
+        world.connect();
+    }
+    let end = world.now + CATCH_UP * 2;
+    agent.run_until(&mut world, end);
+    assert_eq!(agent.life.outbox().pending(), 0, "the replay ends");
+    // The last report arrives before the end.
+    world.now += SECOND;
+    world.deliver();
+    sampled.push(agent.sampled);
+    assert_eq!(agent.life.totals().dropped_reports, 0);
+    assert!(agent.life.outbox().reports() <= 2 + (OVERLAP.as_nanos() / interval.as_nanos()) as u64);
+    (world, sampled)
+}
+
+const CATCH_UP: Duration = crate::pacer::CATCH_UP_WITHIN;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever happens to the link, every sample arrives, no gap is declared final before its report
+    /// comes (asserted in the receiver), and only what was on the way goes twice.
+    #[test]
+    fn every_sample_arrives_and_the_claims_are_true(
+        seed: u64,
+        tenths in 1u32..100,
+        story in happens(),
+    ) {
+        let interval = 100 * MS * tenths;
+        let story: Vec<_> = story.into_iter().filter(|h| !matches!(h, Happens::Restart)).collect();
+        let (world, sampled) = play(seed, interval, &story, || None);
+        let missing: Vec<u64> =
+            (0..sampled[0]).filter(|n| !world.receiver.arrived.contains_key(&(0, *n))).collect();
+        prop_assert!(missing.is_empty(), "missing {missing:?} of {}", sampled[0]);
+        prop_assert!(world.receiver.final_gaps.is_empty());
+        // Each break repeats at most the overlap: its live reports and the replays of that time.
+        let breaks = story.iter().filter(|h| matches!(h, Happens::Cut(_))).count() as f64;
+        let copies: u32 = world.receiver.arrived.values().map(|n| n - 1).sum();
+        let window = OVERLAP.as_secs_f64() + 1.0;
+        let rate = 1.0 / interval.as_secs_f64() + f64::max(20.0, sampled[0] as f64 / 180.0) * 1.5;
+        prop_assert!(f64::from(copies) <= breaks * (window * rate + 2.0), "{copies} copies");
+    }
+}
+
+mod on_disk {
+    use super::*;
+    use crate::spool::storage::Folder;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+        /// With a spool folder, samples taken during an outage also survive the process.
+        #[test]
+        fn restarts_lose_nothing_that_waited(seed: u64, story in happens()) {
+            let folder = tempfile::tempdir().unwrap();
+            let spool = || {
+                let storage = Box::new(Folder::open(folder.path()).unwrap());
+                Some(Spool::open(storage, "node", 64 << 20).unwrap())
+            };
+            let story: Vec<_> = story.into_iter().filter(|h| !matches!(h, Happens::Refuse(_))).collect();
+            let (world, sampled) = play(seed, SECOND, &story, spool);
+            for (session, count) in (0u32..).zip(&sampled) {
+                let missing: Vec<u64> =
+                    (0..*count).filter(|n| !world.receiver.arrived.contains_key(&(session, *n))).collect();
+                prop_assert!(missing.is_empty(), "session {session}: missing {missing:?} of {count}");
+            }
+            prop_assert!(world.receiver.final_gaps.is_empty());
+            let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+            prop_assert_eq!(left, ["lock"], "the folder is empty again");
+        }
+    }
+}
+
+#[test]
+fn what_the_outbox_let_go_is_final_with_the_next_report() {
+    let mut world = world(1);
+    let small = Settings { limits: Some(Limits { bytes: 1 << 20, age: 10 * SECOND }), ..settings(SECOND) };
+    let mut agent = Agent::new(0, world.now, small, None, 1);
+    let end = world.now + 60 * SECOND;
+    agent.run_until(&mut world, end);
+    let dropped = agent.life.totals().dropped_reports;
+    assert!((45..55).contains(&dropped), "{dropped}");
+    assert_eq!(agent.events.iter().filter(|e| matches!(e, Event::Dropping)).count(), 1, "said once");
+    world.connect();
+    let end = world.now + 2 * SECOND;
+    agent.run_until(&mut world, end);
+    // A few more grow too old before the replay begins.
+    assert!(world.receiver.final_below[&0] >= dropped, "known with the first live report");
+    let end = world.now + 20 * SECOND;
+    agent.run_until(&mut world, end);
+    let dropped = agent.life.totals().dropped_reports;
+    assert_eq!(world.receiver.final_gaps.len() as u64, dropped);
+    assert_eq!(world.receiver.arrived.len() as u64, agent.sampled - dropped);
+    assert_eq!(agent.life.claim(agent.sampled), None);
+    assert!(matches!(
+        agent.events[..],
+        [Event::Dropping, Event::Connected { .. }, Event::Replaying { .. }, Event::ReplayDone { .. }]
+    ), "{:?}", agent.events);
+}
+
+#[test]
+fn a_stalled_process_trusts_nothing_it_did_not_watch() {
+    let mut world = world(3);
+    let mut agent = Agent::new(0, world.now, settings(SECOND), None, 3);
+    world.connect();
+    let end = world.now + 100 * SECOND;
+    agent.run_until(&mut world, end);
+    let before = agent.sampled;
+    // The process stands still; meanwhile the link breaks and what was in flight is lost.
+    agent.life.next_wake();
+    world.cut(Duration::ZERO);
+    world.now += 600 * SECOND;
+    agent.turn(&mut world, Input::Woken);
+    let pending = agent.life.outbox().pending();
+    assert!(pending >= 10, "{pending} of the reports before the stall go again");
+    assert!(agent.life.totals().missed_ticks >= 598);
+    assert_eq!(agent.sampled, before + 1, "no burst");
+}
+
+#[test]
+fn goodbye_with_a_good_link_without_one_and_with_a_spool() {
+    let mut good = world(5);
+    let mut agent = Agent::new(0, good.now, settings(SECOND), None, 5);
+    good.connect();
+    let end = good.now + 5 * SECOND;
+    agent.run_until(&mut good, end);
+    let before = good.sent;
+    agent.turn(&mut good, Input::Stop);
+    assert!(agent.left && good.sent == before + 1, "a last report");
+    agent.turn(&mut good, Input::Woken);
+    assert_eq!(good.sent, before + 1, "and then none");
+
+    let mut down = world(6);
+    let mut agent = Agent::new(0, down.now, settings(SECOND), None, 6);
+    let end = down.now + 5 * SECOND;
+    agent.run_until(&mut down, end);
+    let sampled = agent.sampled;
+    agent.turn(&mut down, Input::Stop);
+    assert!(agent.left);
+    assert_eq!(agent.sampled, sampled, "nobody would hear a last report");
+    assert!(matches!(agent.events.last(), Some(Event::LeftBehind { reports }) if *reports == sampled));
+}
