@@ -1,12 +1,47 @@
-//! The Chasar agent: samples this computer at fixed moments and gets the reports to the masternode.
+//! The Chasar agent: samples this computer at fixed moments and gets the reports to the masternode,
+//! also those sampled while the way there was broken.
+//!
+//! [`run`] is one thread and one loop. All decisions are in pure parts that know no clock, file or
+//! socket; the rest carries them out.
+//!
+//! | module | pure | what it is |
+//! | --- | --- | --- |
+//! | `life` | yes | the state machine: what happened → what to do |
+//! | `tick` | yes | when to sample |
+//! | `outbox` | yes, over a storage trait | what may have to be sent again; the `replay` key of reports |
+//! | `ring` | yes | memory of the outbox |
+//! | `spool` | over a storage trait | disk of the outbox |
+//! | `pacer` | yes | how fast a replay goes |
+//! | `run` | no | the loop, the link, packing |
+//! | `assemble` | no | one report: identity, sampler, self-report |
+//! | `identity` | no | the node's id, and the lock on it |
+//! | `platform` | no | clocks, self-usage and facts of each operating system |
 
+mod assemble;
+pub mod config;
+mod identity;
 mod life;
 mod outbox;
 mod pacer;
+mod platform;
 mod random;
 mod ring;
+mod run;
 mod spool;
+mod stop;
 mod tick;
+
+pub use config::{Config, Problem};
+pub use identity::IdentityError;
+pub use run::{RunError, run};
+pub use stop::Stop;
 
 /// A point in time: what has passed since the host booted, sleep included.
 pub(crate) type Moment = std::time::Duration;
+
+/// Sets the allocator of this process up to stay small; for a process that is nothing but an agent.
+///
+/// Call it before the first thread starts.
+pub fn keep_memory_small() {
+    platform::keep_memory_small();
+}

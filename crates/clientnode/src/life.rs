@@ -23,7 +23,7 @@ use crate::tick::Ticker;
 
 /// What was sent this long before the link broke is sent again.
 ///
-/// A silent link is found within the heartbeat's interval and timeout, 5 s together ([`chasar_link`]);
+/// A silent link is found within the heartbeat's interval and timeout, 4.8 s together ([`chasar_link`]);
 /// 5 s more are for a masternode that was behind when it died, and 5 s for what it had not yet
 /// written to disk. It is also how long a sent report is kept while the link is good.
 pub(crate) const OVERLAP: Duration = Duration::from_secs(15);
@@ -111,14 +111,25 @@ pub(crate) enum Effect {
 /// What people are told.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Connected { pending: u64 },
-    Lost { pending: u64 },
-    Replaying { pending: u64, per_second: f64 },
-    ReplayDone { reports: u64 },
+    Connected {
+        pending: u64,
+    },
+    Lost {
+        pending: u64,
+    },
+    Replaying {
+        pending: u64,
+        per_second: f64,
+    },
+    ReplayDone {
+        reports: u64,
+    },
     /// The outbox is full; said once an outage.
     Dropping,
     /// Reports that waited at the end and could not be kept.
-    LeftBehind { reports: u64 },
+    LeftBehind {
+        reports: u64,
+    },
     Spool(Notice),
 }
 

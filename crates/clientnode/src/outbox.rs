@@ -137,7 +137,8 @@ impl Outbox {
             return None;
         }
         let on_disk = self.spool.as_mut().and_then(Spool::lowest_of_session);
-        let in_memory = || self.ring.tag(self.first_waiting).filter(|t| t.sent_at.is_none()).map(|t| t.sequence);
+        let in_memory =
+            || self.ring.tag(self.first_waiting).filter(|t| t.sent_at.is_none()).map(|t| t.sequence);
         let from_sequence = on_disk.or_else(in_memory).unwrap_or(sequence);
         // Reading the spool may have found that nothing can be read.
         let pending = self.pending();
@@ -194,9 +195,7 @@ impl Outbox {
         let (Some(spool), Some((bytes, tag))) = (&mut self.spool, self.ring.get(self.ring.first())) else {
             return false;
         };
-        if tag.sent_at.is_some()
-            || !spool.append(now, tag.sequence, tag.sampled_at_ms, tag.packed, bytes)
-        {
+        if tag.sent_at.is_some() || !spool.append(now, tag.sequence, tag.sampled_at_ms, tag.packed, bytes) {
             return false;
         }
         self.pop();

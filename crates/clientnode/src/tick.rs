@@ -14,6 +14,10 @@ use crate::random::Random;
 /// First samples are spread over this time, or over one interval where that is shorter.
 const FIRST_WITHIN: Duration = Duration::from_secs(1);
 
+/// Least time between the start (where probes take their first reading) and the first sample, so that
+/// shares and rates are taken over something; one interval where that is shorter.
+const FIRST_AFTER: Duration = Duration::from_millis(100);
+
 /// The deadlines of one session.
 #[derive(Clone, Debug)]
 pub(crate) struct Ticker {
@@ -33,9 +37,8 @@ pub(crate) struct Due {
 impl Ticker {
     /// The interval must not be zero.
     pub(crate) fn new(now: Moment, interval: Duration, random: &mut Random) -> Ticker {
-        let next = now + random.below(interval.min(FIRST_WITHIN));
-        let early =
-            if interval > FIRST_WITHIN { random.below(interval / 2) } else { Duration::ZERO };
+        let next = now + interval.min(FIRST_AFTER) + random.below(interval.min(FIRST_WITHIN));
+        let early = if interval > FIRST_WITHIN { random.below(interval / 2) } else { Duration::ZERO };
         Ticker { next, interval, early }
     }
 
@@ -93,10 +96,10 @@ mod tests {
             for seed in 0..10_000 {
                 let mut ticker = Ticker::new(Duration::ZERO, interval, &mut Random::new(seed));
                 let first = ticker.next();
-                assert!(first < FIRST_WITHIN, "the first report comes soon");
+                assert!(first < FIRST_WITHIN + FIRST_AFTER, "the first report comes soon");
                 ticker.poll(first);
                 let second = ticker.next() - (interval - spread);
-                buckets[(second.as_nanos() * 10 / spread.as_nanos()) as usize % 10] += 1;
+                buckets[((second - FIRST_AFTER).as_nanos() * 10 / spread.as_nanos()) as usize % 10] += 1;
             }
             assert!(buckets.iter().all(|n| (800..1200).contains(n)), "{interval:?}: {buckets:?}");
         }

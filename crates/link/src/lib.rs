@@ -31,6 +31,7 @@ mod security;
 mod subscriber;
 mod subscriptions;
 mod wait;
+mod wake;
 
 pub use broadcaster::{
     Broadcaster, BroadcasterConfig, BroadcasterCounters, BroadcasterCounts, Published, StreamEvent,
@@ -48,3 +49,4 @@ pub use peer::{ConnectionId, Peer};
 pub use reporter::{Reporter, ReporterConfig, ReporterCounters, ReporterCounts, Sent};
 pub use subscriber::{Subscriber, SubscriberConfig, SubscriberCounters, SubscriberCounts, SubscriberEvent};
 pub use wait::Stopper;
+pub use wake::Wake;

@@ -20,7 +20,8 @@ use crate::link_state::{CONNECTING_MASK, DownReason, LinkEvent, LinkState};
 use crate::peer::Peer;
 use crate::security;
 use crate::subscriptions::{Change, Subscriptions};
-use crate::wait::{deadline, set_up_connecting, wait_until};
+use crate::wait::{Woken, deadline, set_up_connecting, wait_until, wait_until_or_woken};
+use crate::wake::Wake;
 use chasar_libzmq::{Context, Kind, Monitor, Socket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -169,6 +170,25 @@ impl Reporter {
             }
             wait_until([&self.socket, self.monitor.socket()], deadline)?;
             if Instant::now() >= deadline {
+                self.pump()?;
+                return Ok(self.state.pop());
+            }
+        }
+    }
+
+    /// Like [`wait`](Self::wait), and returns `None` at once when `wake` was rung.
+    ///
+    /// # Errors
+    /// When libzmq fails.
+    pub fn wait_or_woken(&mut self, timeout: Duration, wake: &Wake) -> Result<Option<LinkEvent>> {
+        let deadline = deadline(timeout);
+        loop {
+            self.pump()?;
+            if let Some(event) = self.state.pop() {
+                return Ok(Some(event));
+            }
+            let woken = wait_until_or_woken([&self.socket, self.monitor.socket()], wake, deadline)?;
+            if woken == Woken::Rung || Instant::now() >= deadline {
                 self.pump()?;
                 return Ok(self.state.pop());
             }

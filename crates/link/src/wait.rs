@@ -5,7 +5,8 @@ use crate::limits::{
     CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT, HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, KEEPALIVE, RECONNECT_FIRST,
     RECONNECT_LAST,
 };
-use chasar_libzmq::{Context, Socket, wait_readable};
+use crate::wake::Wake;
+use chasar_libzmq::{Context, Socket, wait_readable, wait_readable_with};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,29 @@ pub(crate) fn wait_until<const N: usize>(sockets: [&Socket; N], deadline: Instan
         std::thread::sleep(left);
     }
     Ok(false)
+}
+
+/// Like [`wait_until`] for two sockets, and ends as soon as `wake` rings.
+pub(crate) fn wait_until_or_woken(sockets: [&Socket; 2], wake: &Wake, deadline: Instant) -> Result<Woken> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let [a, b, rung] = wait_readable_with(sockets, wake.socket(), Some(left)).map_err(Error::from)?;
+    if rung {
+        return Ok(Woken::Rung);
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    if !a && !b && left < Duration::from_millis(1) {
+        std::thread::sleep(left);
+    }
+    Ok(Woken::Otherwise)
+}
+
+/// Why [`wait_until_or_woken`] returned.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// The bell rang.
+    Rung,
+    /// Something is readable, the time is over, or a signal came.
+    Otherwise,
 }
 
 /// The deadline `timeout` from now; a timeout beyond what the clock can count is a day.

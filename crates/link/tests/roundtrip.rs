@@ -127,3 +127,25 @@ fn a_stopper_ends_the_waiting() {
     assert!(matches!(thread.join().expect("no panic"), chasar_link::Error::Stopped));
     assert!(begun.elapsed() < LONG / 2);
 }
+
+#[test]
+fn a_bell_ends_the_waiting_and_the_link_lives_on() {
+    let collector = collector();
+    let mut reporter = reporter(collector.bound());
+    wait_up_serving(&mut reporter, &collector);
+    let bell = std::sync::Arc::new(chasar_link::Wake::new().expect("a socket pair"));
+    let begin = Instant::now();
+    assert_eq!(reporter.wait_or_woken(Duration::from_millis(20), &bell).expect("no failure"), None);
+    assert!(begin.elapsed() >= Duration::from_millis(20), "not rung, so it waits to the end");
+    let ringer = {
+        let bell = bell.clone();
+        std::thread::spawn(move || bell.ring())
+    };
+    assert_eq!(reporter.wait_or_woken(LONG, &bell).expect("no failure"), None);
+    ringer.join().expect("no panic");
+    let begin = Instant::now();
+    (0..100_000).for_each(|_| bell.ring());
+    assert_eq!(reporter.wait_or_woken(LONG, &bell).expect("no failure"), None);
+    assert!(begin.elapsed() < LONG, "rung once and for all, and ringing never blocks");
+    assert_eq!(reporter.send(b"status", b"still here").expect("sent"), Sent::Queued);
+}

@@ -167,8 +167,7 @@ impl Agent {
                     let claim = self.life.claim(sequence);
                     let report = Report { session: self.session, sequence, claim };
                     let bytes = encode(&report, self.pad);
-                    let outcome =
-                        if self.life.link_is_up() { world.send(report) } else { Outcome::NoPeer };
+                    let outcome = if self.life.link_is_up() { world.send(report) } else { Outcome::NoPeer };
                     let _ = leaving;
                     self.step(
                         world,
@@ -254,7 +253,12 @@ fn happens() -> impl Strategy<Value = Vec<Happens>> {
 
 /// Plays a story; afterwards the link is good until all is replayed. Returns the world, the samples
 /// taken in each session, and the totals of the last.
-fn play(seed: u64, interval: Duration, story: &[Happens], spool: impl Fn() -> Option<Spool>) -> (World, Vec<u64>) {
+fn play(
+    seed: u64,
+    interval: Duration,
+    story: &[Happens],
+    spool: impl Fn() -> Option<Spool>,
+) -> (World, Vec<u64>) {
     let mut world = world(seed);
     let mut sampled = Vec::new();
     let mut agent = Agent::new(0, world.now, settings(interval), spool(), seed);
@@ -280,7 +284,8 @@ fn play(seed: u64, interval: Duration, story: &[Happens], spool: impl Fn() -> Op
                 let session = agent.session + 1;
                 drop(agent);
                 world.news.clear();
-                agent = Agent::new(session, world.now, settings(interval), spool(), seed + u64::from(session));
+                agent =
+                    Agent::new(session, world.now, settings(interval), spool(), seed + u64::from(session));
             }
         }
     }
@@ -381,10 +386,14 @@ fn what_the_outbox_let_go_is_final_with_the_next_report() {
     assert_eq!(world.receiver.final_gaps.len() as u64, dropped);
     assert_eq!(world.receiver.arrived.len() as u64, agent.sampled - dropped);
     assert_eq!(agent.life.claim(agent.sampled), None);
-    assert!(matches!(
-        agent.events[..],
-        [Event::Dropping, Event::Connected { .. }, Event::Replaying { .. }, Event::ReplayDone { .. }]
-    ), "{:?}", agent.events);
+    assert!(
+        matches!(
+            agent.events[..],
+            [Event::Dropping, Event::Connected { .. }, Event::Replaying { .. }, Event::ReplayDone { .. }]
+        ),
+        "{:?}",
+        agent.events
+    );
 }
 
 #[test]

@@ -90,8 +90,14 @@ proptest! {
 #[test]
 fn switched_off_it_keeps_nothing_and_counts() {
     let mut outbox = Outbox::new(None, None);
-    let entry =
-        Entry { sequence: 0, sampled_at: SECOND, sampled_at_ms: 0, packed: false, bytes: b"x", sent_at: None };
+    let entry = Entry {
+        sequence: 0,
+        sampled_at: SECOND,
+        sampled_at_ms: 0,
+        packed: false,
+        bytes: b"x",
+        sent_at: None,
+    };
     outbox.push(SECOND, entry);
     outbox.push(SECOND, Entry { sent_at: Some(SECOND), ..entry });
     assert_eq!((outbox.reports(), outbox.pending(), outbox.take_dropped()), (0, 0, 1));

@@ -128,6 +128,10 @@ impl Spool {
         }
         spool.buffer = Vec::new();
         spool.cursor = spool.beginning();
+        // One whose removal failed before is back, or the limit was lowered.
+        while spool.bytes > limit_bytes && spool.segments.len() > 1 {
+            spool.drop_oldest();
+        }
         if spool.pending > 0 {
             spool.notices.push(Notice::Found { reports: spool.pending });
         }
@@ -310,7 +314,12 @@ impl Spool {
             self.cursor = Position { segment: number, offset: len };
         }
         self.bytes += len;
-        self.segments.push_back(SegmentInfo { number, len, records: 0, first_sequence: Some(first_sequence) });
+        self.segments.push_back(SegmentInfo {
+            number,
+            len,
+            records: 0,
+            first_sequence: Some(first_sequence),
+        });
         self.writer = Some(segment);
         Ok(())
     }

@@ -65,11 +65,7 @@ pub(crate) fn read_segment_header(bytes: &[u8], node_id: &str) -> SegmentHeader 
         // A crash can leave the length without the bytes: zeros.
         Some(header) if header.iter().all(|b| *b == 0) => SegmentHeader::Torn,
         Some(header) if &header[..8] == MAGIC && header[40] == b'\n' => {
-            if header[8..40] == id_field(node_id) {
-                SegmentHeader::Ours
-            } else {
-                SegmentHeader::OtherNode
-            }
+            if header[8..40] == id_field(node_id) { SegmentHeader::Ours } else { SegmentHeader::OtherNode }
         }
         _ => SegmentHeader::Unknown,
     }
