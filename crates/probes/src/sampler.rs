@@ -27,6 +27,10 @@ pub enum ProcessList {
 }
 
 impl ProcessList {
+    /// How many of the busiest are listed unless told otherwise: what a report of 12 KiB has room
+    /// for (docs/adr/0002).
+    pub const DEFAULT: usize = 25;
+
     /// The most processes the report may list.
     pub fn limit(self) -> usize {
         match self {
@@ -39,7 +43,7 @@ impl ProcessList {
 
 impl Default for ProcessList {
     fn default() -> ProcessList {
-        ProcessList::Top(40)
+        ProcessList::Top(ProcessList::DEFAULT)
     }
 }
 
