@@ -428,6 +428,20 @@ fn goodbye_with_a_good_link_without_one_and_with_a_spool() {
     agent.turn(&mut good, Input::Woken);
     assert_eq!(good.sent, before + 1, "and then none");
 
+    // A replay that had just begun is cut short, and what fits the link's queue goes out.
+    let mut back = world(7);
+    let mut agent = Agent::new(0, back.now, settings(SECOND), None, 7);
+    let end = back.now + 80 * SECOND;
+    agent.run_until(&mut back, end);
+    back.connect();
+    agent.turn(&mut back, Input::Stop);
+    back.now += 100 * SECOND;
+    back.deliver();
+    assert!(agent.left);
+    let sequences: Vec<u64> = back.receiver.arrived.keys().map(|(_, n)| *n).collect();
+    assert_eq!(sequences, (0..LAST_RUSH).chain([agent.sampled - 1]).collect::<Vec<_>>());
+    assert_eq!(back.receiver.final_below[&0], agent.sampled - 1, "the rest is lost, and said");
+
     let mut down = world(6);
     let mut agent = Agent::new(0, down.now, settings(SECOND), None, 6);
     let end = down.now + 5 * SECOND;
