@@ -1,2 +1,22 @@
-//! The `chasar` program.
-fn main() {}
+//! The program `chasar`.
+
+mod args;
+mod exit;
+mod log;
+mod output;
+mod run;
+mod settings;
+mod signal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match args::parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::of_usage(&error),
+    };
+    match run::run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}

@@ -37,7 +37,7 @@ pub use broadcaster::{
     Broadcaster, BroadcasterConfig, BroadcasterCounters, BroadcasterCounts, Published, StreamEvent,
     SubscriptionRefusal,
 };
-pub use chasar_libzmq::Message;
+pub use chasar_libzmq::{Message, version as zmq_version};
 pub use collector::{Collector, CollectorConfig, CollectorCounters, CollectorCounts, Received, Refusal};
 pub use connections::{ConnectionCounters, ConnectionCounts, ConnectionEvent, Connections, Failure};
 pub use endpoint::{Endpoint, EndpointError, Host};

@@ -1,0 +1,69 @@
+//! How the program ends: one clear line for each thing that went wrong, and a code that tells of what kind.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use chasar_top::text::clean;
+
+use crate::args;
+use crate::settings::problem::Problem;
+
+/// Something failed while running.
+const FAILED: u8 = 1;
+/// Arguments or configuration are wrong; nothing was started.
+const WRONG: u8 = 2;
+
+/// Why the program ends before its work is done.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    lines: Vec<String>,
+}
+
+impl Failure {
+    /// Something failed while running; `line` says what, where, and what to do.
+    pub(crate) fn new(line: impl std::fmt::Display) -> Failure {
+        Failure { code: FAILED, lines: vec![line.to_string()] }
+    }
+
+    /// The system gave no way to be told of signals.
+    pub(crate) fn no_signals(error: io::Error) -> Failure {
+        Failure::new(format_args!("cannot listen for Ctrl-C and SIGTERM: {error}"))
+    }
+
+    /// The configuration is wrong.
+    pub(crate) fn configuration(problems: &[Problem]) -> Failure {
+        Failure { code: WRONG, lines: problems.iter().map(Problem::to_string).collect() }
+    }
+
+    /// Prints each line to stderr and gives the exit code.
+    pub(crate) fn tell(self) -> ExitCode {
+        let mut stderr = io::stderr().lock();
+        for line in &self.lines {
+            // Messages of the system may have several lines; what we print has one. When stderr is
+            // closed there is nobody left to tell.
+            let line =
+                line.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
+            let _ = writeln!(stderr, "error: {}", clean(&line));
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// Ends as wrong arguments do, or prints the help or version that was asked for.
+pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    match error.kind() {
+        DisplayHelp | DisplayVersion => {
+            // A closed pipe (`chasar --help | head -1`) is no failure.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        // `chasar` alone: the help is the best answer, yet a script that forgot the command has failed.
+        DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            ExitCode::from(WRONG)
+        }
+        _ => Failure { code: WRONG, lines: vec![args::one_line(error)] }.tell(),
+    }
+}

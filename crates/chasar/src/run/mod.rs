@@ -1,0 +1,25 @@
+//! What the commands do.
+
+mod clientnode;
+mod config;
+mod manual;
+mod masternode;
+mod state_dir;
+mod watch;
+
+use crate::args::{ClientnodeCommand, Command, ConfigCommand, MasternodeCommand};
+use crate::exit::Failure;
+
+/// Does what was asked for.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Masternode { command: MasternodeCommand::Start(args) } => masternode::start(args),
+        Command::Clientnode { command: ClientnodeCommand::Start(args) } => clientnode::start(args),
+        Command::Config { command: ConfigCommand::Check(args) } => config::check(&args),
+        Command::Config { command: ConfigCommand::Example } => config::example(),
+        Command::Completions(args) => manual::completions(args.shell),
+        Command::Man(args) => manual::pages(args.dir.as_deref()),
+        Command::Watch(args) => watch::watch(args),
+        _ => Err(Failure::new("the demo is not part of this build")),
+    }
+}
