@@ -35,6 +35,9 @@ const STALL_SLACK: Duration = Duration::from_secs(1);
 /// Longest sleep. A suspended host goes on with the rest of a sleep when it wakes.
 const MAX_SLEEP: Duration = Duration::from_secs(10);
 
+/// Most waiting reports sent together with the goodbye: fewer than the link's queue holds.
+const LAST_RUSH: u64 = 50;
+
 /// What does not change during a life.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
@@ -369,6 +372,11 @@ impl Life {
         self.stopping = true;
         self.pacer.stop();
         if self.up || self.outbox.has_spool() {
+            if self.up && !self.outbox.has_spool() {
+                // Now or never.
+                let last = self.outbox.pending().min(LAST_RUSH);
+                effects.extend((0..last).map(|_| Effect::Replay));
+            }
             self.ask_for_sample(true, effects);
         } else {
             self.leave(now, effects);

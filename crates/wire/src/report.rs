@@ -114,11 +114,15 @@ pub struct Report {
 ///
 /// A masternode that misses sequence numbers below `from_sequence` will never get them: that gap
 /// is final. Without this key nothing is waiting, so every gap below this report is final.
+///
+/// A replayed report says what was true when it was sampled; since a clientnode sends again in the order of the
+/// sequence numbers, that holds when it arrives too. Gaps of an earlier session are final with the first
+/// report of the running one without this key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Read)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Replay {
-    /// Reports that wait to be sent again.
+    /// Reports that wait to be sent again, those of earlier sessions included.
     pub pending: u64,
-    /// The lowest sequence number of this session among them.
+    /// The lowest sequence number of this session among them; this report's own when all are of earlier ones.
     pub from_sequence: u64,
 }

@@ -288,6 +288,8 @@ fn a_torn_tail_is_cut_off_and_said() {
         let torn = cut > 0 && cut != SEGMENT_HEADER_BYTES && !ends.contains(&cut);
         let said = notices(&mut after);
         assert_eq!(said.iter().any(|s| s.starts_with("TornTail")), torn, "cut at {cut}: {said:?}");
+        let again = notices(&mut disk.spool(1 << 20));
+        assert!(!again.iter().any(|s| s.starts_with("TornTail")), "said once: {again:?}");
         assert_eq!(drain(&mut after), (0..expected).collect::<Vec<_>>(), "cut at {cut}");
     }
 }
