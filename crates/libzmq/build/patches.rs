@@ -1,4 +1,4 @@
-//! Four changes to libzmq that no option offers. Each is a piece of text that must occur exactly once, so
+//! Five changes to libzmq that no option offers. Each is a piece of text that must occur exactly once, so
 //! another version of the sources ends the build instead of being changed wrongly.
 //!
 //! **A bound on one message.** `ZMQ_MAXMSGSIZE` holds for each frame, and frames of an unfinished message do
@@ -13,6 +13,12 @@
 //! **No ZMTP before 3.0.** Any first byte but 0xff is taken for ZMTP 1.0 of 2010, which has no handshake and no
 //! time limit: an HTTP request or noise holds a connection for ever. Patched: such a peer is refused, as libzmq
 //! itself does wherever keys are asked for. ZMTP 3.0 came with libzmq 4.0 in 2013.
+//!
+//! **Heartbeats of a slow reader.** A reader whose queue is full stops reading, so it does not see the answers
+//! to its own heartbeats, ends a healthy connection, and then aborts the process in one of two assertions
+//! (libzmq issues 3937 and 4364). Patched: while input is stopped by our own queue, silence proves nothing and
+//! the time-out starts again; no heartbeat is written to a connection that is known to be broken; a
+//! late "queue has room" meant for the connection before is ignored.
 //!
 //! **A reason for a failed connect.** A refused connection, an unreachable network and a time-out all look
 //! like "will try again" in the monitor. Patched: `HANDSHAKE_FAILED_NO_DETAIL` with the `errno` comes first.
@@ -80,8 +86,24 @@ const PATCHES: &[Patch] = &[
         file: "src/stream_engine_base.cpp",
         find: "        _has_timeout_timer = false;\n        error (timeout_error);\n",
         replace: "        _has_timeout_timer = false;\n        \
+                  if (_input_stopped) {\n            \
+                  add_timer (_options.heartbeat_timeout > 0 ? _options.heartbeat_timeout\n                \
+                  : _options.heartbeat_interval, heartbeat_timeout_timer_id);\n            \
+                  _has_timeout_timer = true;\n            return;\n        }\n        \
                   _socket->event_handshake_failed_protocol (_endpoint_uri_pair, ETIMEDOUT);\n        \
                   error (timeout_error);\n",
+    },
+    Patch {
+        file: "src/stream_engine_base.cpp",
+        find: "        _next_msg = &stream_engine_base_t::produce_ping_message;\n        out_event ();\n",
+        replace: "        if (!_io_error) {\n            \
+                  _next_msg = &stream_engine_base_t::produce_ping_message;\n            \
+                  out_event ();\n        }\n",
+    },
+    Patch {
+        file: "src/stream_engine_base.cpp",
+        find: "    zmq_assert (_input_stopped);\n    zmq_assert (_session != NULL);\n",
+        replace: "    if (!_input_stopped)\n        return true;\n    zmq_assert (_session != NULL);\n",
     },
     Patch {
         file: "src/zmtp_engine.cpp",

@@ -2,7 +2,9 @@
 
 mod support;
 
-use chasar_link::{DownReason, Endpoint, LinkEvent, Reporter, ReporterConfig, Sent};
+use chasar_link::{
+    Collector, CollectorConfig, DownReason, Endpoint, LinkEvent, Reporter, ReporterConfig, Sent,
+};
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -69,16 +71,15 @@ fn a_break_that_nobody_watched_is_told_afterwards() {
     let mut reporter = reporter(&endpoint);
     wait_up(&mut reporter);
     masternode.kill();
-    let (mut masternode, _) = Peer::masternode(endpoint.port());
-    // The successor has us as a peer before we look again.
-    let other = Reporter::connect(&ReporterConfig::new(endpoint)).expect("an address");
-    let mut other = other;
-    wait_up(&mut other);
-    std::thread::sleep(Duration::from_millis(500));
+    let successor = until("the port", || Collector::bind(&CollectorConfig::new(endpoint.clone())).ok());
+    until("the return before anybody looks", || {
+        assert!(successor.try_recv().expect("no failure").is_none());
+        (successor.connections().counters().read().ready == 1).then_some(())
+    });
     wait_down(&mut reporter);
-    wait_up(&mut reporter);
+    wait_up_serving(&mut reporter, &successor);
     assert_eq!(reporter.send(b"status", b"seen").expect("no failure"), Sent::Queued);
-    assert_eq!(masternode.line(), "status|4|seen");
+    assert_eq!(report(&successor), ("status".into(), "seen".into()));
 }
 
 #[test]
