@@ -85,8 +85,7 @@ fn python_publisher(server: &Server, keys: Option<(Key, Key)>) -> Peer {
     let (secret, public) = keys.map_or(("-".into(), "-".into()), |(public, secret)| {
         (z85_encode(&secret).expect("a key"), z85_encode(&public).expect("a key"))
     });
-    let mut peer =
-        Peer::start("curve.py", &["connect", "pub", &server.endpoint, &server_key, &secret, &public]);
+    let peer = Peer::start("curve.py", &["connect", "pub", &server.endpoint, &server_key, &secret, &public]);
     assert_eq!(peer.line(), "started");
     peer
 }
@@ -185,7 +184,7 @@ fn our_client_speaks_with_a_python_server_and_only_with_the_right_one() {
     let context = Context::new().expect("a context");
     let (server_public, server_secret) = curve_keypair().expect("keys");
     let text = |key: &Key| z85_encode(key).expect("a key");
-    let mut server =
+    let server =
         Peer::start("curve.py", &["bind", "sub", "-", "-", &text(&server_secret), &text(&server_public)]);
     let endpoint = server.line();
     let (public, secret) = curve_keypair().expect("keys");

@@ -15,7 +15,7 @@ use support::*;
 fn a_python_subscriber_gets_two_frames_of_its_topic_and_no_other() {
     let mut broadcaster = broadcaster();
     let endpoint = broadcaster.bound().to_string();
-    let mut peer = Peer::start("subscriber.py", &[&endpoint, "Chasar-Client"]);
+    let peer = Peer::start("subscriber.py", &[&endpoint, "Chasar-Client"]);
     assert_eq!(peer.line(), "started");
     wait_wanted(&mut broadcaster, "Chasar-Client");
     assert_eq!(broadcaster.publish(b"chasar/alert/x", b"{}").expect("no failure"), Published::NotWanted);
@@ -41,6 +41,16 @@ fn a_late_joiner_gets_what_comes_after_it_and_is_announced() {
     assert_eq!(broadcaster.publish(b"a", b"2").expect("no failure"), Published::ToAll);
     assert_eq!(message(&mut second).1, "2");
     assert_eq!((message(&mut first).1, message(&mut first).1), ("1".into(), "2".into()));
+}
+
+#[test]
+fn publishing_alone_notices_a_new_subscriber() {
+    let mut broadcaster = broadcaster();
+    let mut subscriber = subscriber(broadcaster.bound(), &["a"]);
+    until("somebody to want it", || {
+        (broadcaster.publish(b"a", b"1").expect("no failure") == Published::ToAll).then_some(())
+    });
+    assert_eq!(message(&mut subscriber).1, "1");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn a_late_masternode_gets_the_first_message_after_up() {
     let endpoint = unused();
     let mut reporter = reporter(&endpoint);
     assert!(matches!(reporter.wait(LONG).expect("no failure"), Some(LinkEvent::Trouble(_))));
-    let (mut masternode, _) = Peer::masternode(endpoint.port());
+    let (masternode, _) = Peer::masternode(endpoint.port());
     wait_up(&mut reporter);
     assert_eq!(reporter.send(b"status", b"first").expect("no failure"), Sent::Queued);
     assert_eq!(masternode.line(), "status|5|first");
@@ -48,7 +48,7 @@ fn a_killed_masternode_is_noticed_and_its_successor_gets_the_first_message() {
 /// A stopped process keeps its connections; nothing but silence tells.
 #[test]
 fn a_silent_masternode_is_noticed_within_five_seconds() {
-    let (mut masternode, endpoint) = Peer::masternode(0);
+    let (masternode, endpoint) = Peer::masternode(0);
     let mut reporter = reporter(&endpoint);
     wait_up(&mut reporter);
     assert_eq!(reporter.send(b"status", b"x").expect("no failure"), Sent::Queued);
@@ -114,15 +114,39 @@ fn a_full_queue_is_told_and_nothing_is_lost_silently() {
 
 #[test]
 fn a_goodbye_is_flushed_on_closing() {
+    let (masternode, endpoint) = Peer::masternode(0);
+    let mut reporter = reporter(&endpoint);
+    wait_up(&mut reporter);
+    // More than the kernel takes at once, so that some of it is still queued.
+    let body = vec![b'x'; 200_000];
+    for _ in 0..60 {
+        assert_eq!(reporter.send(b"status", &body).expect("no failure"), Sent::Queued);
+    }
+    assert_eq!(reporter.send(b"status", b"good-bye").expect("no failure"), Sent::Queued);
+    reporter.close(LONG).expect("no failure");
+    for _ in 0..60 {
+        assert!(masternode.line().starts_with("status|200000|"));
+    }
+    assert_eq!(masternode.line(), "status|8|good-bye");
+}
+
+#[test]
+fn what_was_queued_dies_with_its_connection() {
     let (mut masternode, endpoint) = Peer::masternode(0);
     let mut reporter = reporter(&endpoint);
     wait_up(&mut reporter);
-    for n in 0..20 {
-        assert_eq!(reporter.send(b"status", format!("{n}").as_bytes()).expect("no failure"), Sent::Queued);
-    }
-    reporter.close(LONG).expect("no failure");
-    let last = (0..20).map(|_| masternode.line()).last();
-    assert_eq!(last.as_deref(), Some("status|2|19"));
+    masternode.tell("pause");
+    assert_eq!(masternode.line(), "paused");
+    let body = vec![b'x'; 200_000];
+    until("a full queue", || {
+        (reporter.send(b"status", &body).expect("no failure") == Sent::Full).then_some(())
+    });
+    masternode.kill();
+    wait_down(&mut reporter);
+    let (successor, _) = Peer::masternode(endpoint.port());
+    wait_up(&mut reporter);
+    assert_eq!(reporter.send(b"status", b"fresh").expect("no failure"), Sent::Queued);
+    assert_eq!(successor.line(), "status|5|fresh", "stale reports come from the outbox only");
 }
 
 #[test]
@@ -177,8 +201,8 @@ fn what_the_other_end_would_refuse_is_not_sent() {
 #[test]
 fn a_reporter_has_no_thread_but_libzmqs_two() {
     let threads = || std::fs::read_dir("/proc/self/task").expect("procfs").count();
-    let before = threads();
     let (_masternode, endpoint) = Peer::masternode(0);
+    let before = threads();
     let mut reporter = reporter(&endpoint);
     wait_up(&mut reporter);
     assert_eq!(threads() - before, 2);

@@ -12,7 +12,8 @@ use chasar_link::{
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a busy machine; only a failing test waits for it.
@@ -125,7 +126,7 @@ pub fn wait_wanted(broadcaster: &mut Broadcaster, topic: &str) {
 pub struct Peer {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: Receiver<String>,
 }
 
 impl Peer {
@@ -140,23 +141,25 @@ impl Peer {
             .spawn()
             .expect("python starts");
         let input = child.stdin.take().expect("piped");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (lines, output) = channel();
+        // A thread, so that a peer that says nothing fails the test instead of holding it up.
+        std::thread::spawn(move || {
+            stdout.lines().map_while(std::result::Result::ok).try_for_each(|line| lines.send(line))
+        });
         Self { child, input, output }
     }
 
     /// A masternode as of 2016, and where it listens.
     pub fn masternode(port: u16) -> (Self, Endpoint) {
-        let mut peer = Self::start("masternode.py", &[&port.to_string()]);
+        let peer = Self::start("masternode.py", &[&port.to_string()]);
         let endpoint = peer.line().parse().expect("its endpoint");
         (peer, endpoint)
     }
 
     /// The next line it prints.
-    pub fn line(&mut self) -> String {
-        let mut line = String::new();
-        let read = self.output.read_line(&mut line).expect("text");
-        assert!(read > 0, "the peer ended: {:?}", self.child.try_wait());
-        line.trim_end().to_owned()
+    pub fn line(&self) -> String {
+        self.output.recv_timeout(LONG).expect("a line from the peer")
     }
 
     /// Gives it a line.
