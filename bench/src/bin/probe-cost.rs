@@ -33,7 +33,7 @@ struct Options {
     /// Samples back to back.
     #[arg(long, default_value_t = 500)]
     tight: usize,
-    /// List all processes, not the busiest 40.
+    /// List all processes, not the busiest.
     #[arg(long)]
     all: bool,
     /// Print the last report.

@@ -19,6 +19,8 @@ struct State<T> {
     value: Option<T>,
     /// When `value` was read, or when the slot was made.
     at: Duration,
+    /// When the next one is due.
+    due: Duration,
     error: Option<String>,
 }
 
@@ -45,14 +47,14 @@ impl<T> Clone for Slot<T> {
 impl<T> Slot<T> {
     /// An empty slot, for a source with a thread of its own. `now` is the monotonic clock.
     pub fn new(now: Duration) -> Slot<T> {
-        let state = State { value: None, at: now, error: None };
+        let state = State { value: None, at: now, due: now, error: None };
         Slot { state: Arc::new(Mutex::new(state)), on_the_spot: None }
     }
 
-    /// Leaves a value, or what went wrong; `now` is the monotonic clock.
-    pub fn put(&self, now: Duration, value: Result<T, String>) {
+    /// Leaves a value, or what went wrong; `now` is the monotonic clock, `due` when there will be another.
+    pub fn put(&self, now: Duration, due: Duration, value: Result<T, String>) {
         let mut state = lock(&self.state);
-        state.at = now;
+        (state.at, state.due) = (now, due);
         match value {
             Ok(value) => (state.value, state.error) = (Some(value), None),
             Err(error) => (state.value, state.error) = (None, Some(error)),
@@ -64,7 +66,7 @@ impl<T> Slot<T> {
     /// Never waits for the source: the lock is held only while a value is replaced or taken.
     ///
     /// # Errors
-    /// What the reader said, or [`ProbeError::Silent`] if `what` has not answered within `deadline`.
+    /// What the reader said, or [`ProbeError::Silent`] if `what` is overdue for longer than `deadline`.
     pub fn read(
         &self,
         what: &'static str,
@@ -79,20 +81,23 @@ impl<T> Slot<T> {
         if let Some(error) = &state.error {
             return Err(ProbeError::Reported(error.clone()));
         }
-        let age = now.saturating_sub(state.at);
-        if age > deadline {
-            return Err(ProbeError::Silent { what, waited: age });
+        let waited = now.saturating_sub(state.due);
+        if waited > deadline {
+            return Err(ProbeError::Silent { what, waited });
         }
         let Some(value) = &state.value else { return Ok(Reading::Pending) };
         take(value);
-        Ok(Reading::Value(age))
+        Ok(Reading::Value(now.saturating_sub(state.at)))
     }
 }
 
-type Job = Box<dyn FnMut(&Host) + Send>;
+/// A slow source may take one part in so many of the thread's time, however slow it turns out to be.
+const LONGEST_SHARE: u32 = 100;
+
+/// Reads a source, leaves the value in its slot and says when it wants to be read again.
+type Job = Box<dyn FnMut(&Host) -> Duration + Send>;
 
 struct Entry {
-    every: Duration,
     due: Duration,
     job: Job,
 }
@@ -118,7 +123,8 @@ impl Background {
         Background { host, monotonic, shared: Arc::new((Mutex::new(queue), Condvar::new())) }
     }
 
-    /// Has `read` called now and then `every` so often; its newest value is in the slot.
+    /// Has `read` called now and then `every` so often; its newest value is in the slot. A source
+    /// that turns out to take longer than a hundredth of that is read less often.
     ///
     /// On a recorded host it is called each time the slot is read, so that tests see one answer.
     pub fn slot<T: Send + 'static>(
@@ -129,12 +135,16 @@ impl Background {
         let slot = Slot::new((self.monotonic)());
         let (put, monotonic) = (slot.clone(), self.monotonic.clone());
         let job: Job = Box::new(move |host| {
+            let began = monotonic();
             let value = read(host).map_err(|e| e.to_string());
-            put.put(monotonic(), value);
+            let now = monotonic();
+            let due = now + every.max(now.saturating_sub(began) * LONGEST_SHARE);
+            put.put(now, due, value);
+            due
         });
         if self.host.is_recorded() {
             let (job, host) = (Mutex::new(job), self.host.clone());
-            return Slot { state: slot.state, on_the_spot: Some(Box::new(move || (lock(&job))(&host))) };
+            return Slot { state: slot.state, on_the_spot: Some(Box::new(move || _ = (lock(&job))(&host))) };
         }
         let mut queue = lock(&self.shared.0);
         if !queue.running {
@@ -144,12 +154,16 @@ impl Background {
             match thread.stack_size(256 << 10).spawn(move || run(&shared, &host, &clock)) {
                 Ok(_) => queue.running = true,
                 Err(e) => {
-                    slot.put((self.monotonic)(), Err(format!("no thread for slow sources: {e}")));
+                    slot.put(
+                        (self.monotonic)(),
+                        Duration::MAX,
+                        Err(format!("no thread for slow sources: {e}")),
+                    );
                     return slot;
                 }
             }
         }
-        queue.new.push(Entry { every, due: (self.monotonic)(), job });
+        queue.new.push(Entry { due: (self.monotonic)(), job });
         self.shared.1.notify_one();
         slot
     }
@@ -184,10 +198,9 @@ fn run(shared: &(Mutex<Queue>, Condvar), host: &Host, monotonic: &Monotonic) {
         for entry in &mut entries {
             let now = monotonic();
             if entry.due <= now {
-                // A source that panics goes silent and shows as such; the others go on.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.job)(host)));
-                // Counted from the end, so a source slower than its interval does not take the whole thread.
-                entry.due = monotonic() + entry.every;
+                let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.job)(host)));
+                // A source that panics is not asked again and shows as silent; the others go on.
+                entry.due = next.unwrap_or(Duration::MAX);
             }
         }
     }
@@ -259,11 +272,47 @@ mod tests {
     #[test]
     fn an_error_is_told_until_a_value_comes() {
         let slot = Slot::new(Duration::ZERO);
-        slot.put(Duration::ZERO, Err("no sensor".into()));
+        slot.put(Duration::ZERO, Duration::ZERO, Err("no sensor".into()));
         let error = slot.read("s", Duration::ZERO, DEADLINE, |_: &u8| ()).unwrap_err();
         assert_eq!(error.to_string(), "no sensor");
-        slot.put(Duration::from_secs(1), Ok(7));
-        let read = slot.read("s", Duration::from_secs(3), DEADLINE, |_| ()).unwrap();
-        assert_eq!(read, Reading::Value(Duration::from_secs(2)));
+        let second = Duration::from_secs(1);
+        slot.put(second, 10 * second, Ok(7));
+        let read = |now: u32| slot.read("s", now * second, DEADLINE, |_| ());
+        assert_eq!(read(3).unwrap(), Reading::Value(2 * second));
+        assert_eq!(read(15).unwrap(), Reading::Value(14 * second), "due at 10, so late but not silent");
+        assert!(matches!(read(16), Err(ProbeError::Silent { waited, .. }) if waited == 6 * second));
+    }
+
+    #[test]
+    fn a_source_slower_than_thought_is_read_less_often() {
+        let clock = Arc::new(Mutex::new(Duration::ZERO));
+        let (time, slow) = (clock.clone(), clock.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let background =
+            Background::new(Arc::new(Host::recorded(folder.path())), Arc::new(move || *lock(&time)));
+        let slot = background.slot(Duration::from_secs(5), move |_| {
+            *lock(&slow) += Duration::from_secs(1);
+            Ok(())
+        });
+        let read = slot.read("s", Duration::from_secs(1), DEADLINE, |()| ()).unwrap();
+        assert_eq!(read, Reading::Value(Duration::ZERO));
+        assert_eq!(lock(&slot.state).due, Duration::from_secs(101));
+    }
+
+    #[test]
+    fn a_source_that_panics_shows_as_silent_and_leaves_the_others_alone() {
+        let background = background();
+        let bad =
+            background.slot(Duration::from_millis(1), |_| -> Result<(), ProbeError> { panic!("on purpose") });
+        let (send, receive) = mpsc::channel();
+        let _good = background.slot(Duration::from_millis(1), move |_| {
+            let _ = send.send(());
+            Ok(())
+        });
+        for _ in 0..3 {
+            receive.recv_timeout(Duration::from_secs(20)).expect("the good source is read on");
+        }
+        let now = (background.monotonic)() + 2 * DEADLINE;
+        assert!(matches!(bad.read("s", now, DEADLINE, |()| ()), Err(ProbeError::Silent { .. })));
     }
 }

@@ -181,7 +181,7 @@ fn memory_and_identity_are_those_of_other_tools() {
     let states = counts.running + counts.sleeping + counts.disk_sleep + counts.idle;
     assert_eq!(counts.total, states + counts.stopped + counts.zombie + counts.other);
     assert!(counts.threads.unwrap() >= counts.total);
-    assert_eq!(report.process.0.len(), 40.min(counts.total as usize));
+    assert_eq!(report.process.0.len(), ProcessList::DEFAULT.min(counts.total as usize));
     for (name, status) in &report.probes.0 {
         assert!(!matches!(status.outcome, Outcome::Failed(_)), "{name}: {}", status.outcome);
     }

@@ -51,9 +51,11 @@ impl Host {
     /// the host's `/` mounted there.
     pub fn at(root: &Path) -> Host {
         let proc = Dir::open(&root.join("proc"));
-        // Clocks go by the pids of our own namespace, so they are of use only if that /proc shows the same.
-        let cpu_clocks =
-            proc.read_link(c"self").is_ok_and(|pid| number(&pid) == Some(u64::from(std::process::id())));
+        // Clocks go by the pids of our own namespace, so they are of use only if that /proc shows the same;
+        // and a kernel may answer for ourselves but for no other process (gVisor).
+        let own = std::process::id();
+        let cpu_clocks = proc.read_link(c"self").is_ok_and(|pid| number(&pid) == Some(u64::from(own)))
+            && [own, 1].iter().all(|pid| sys::process_cpu_nanos(*pid).is_ok());
         Host {
             proc,
             sys: Dir::open(&root.join("sys")),

@@ -5,6 +5,7 @@ use chasar_wire::family::{Memory as Family, Swap};
 
 use super::cgroup::{Cgroup, Limit};
 use super::file::Kept;
+use super::lxcfs;
 use super::text::{hundredths, lines, number, split_once, words};
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 
@@ -14,7 +15,7 @@ pub(crate) fn make(setup: &Setup<'_>) -> Box<dyn Probe> {
         arcstats: Kept::records(c"spl/kstat/zfs/arcstats"),
         zoneinfo: Kept::records(c"zoneinfo"),
         cgroup: Cgroup::new(),
-        lxcfs: shows_a_container(&setup.config.host),
+        lxcfs: lxcfs::covers(&setup.config.host, b"/proc/meminfo"),
     })
 }
 
@@ -25,16 +26,6 @@ struct Memory {
     cgroup: Cgroup,
     /// Whether `/proc/meminfo` is not the kernel's but LXCFS's, and so already speaks of the container.
     lxcfs: bool,
-}
-
-fn shows_a_container(host: &Host) -> bool {
-    let mut buffer = Vec::new();
-    let Ok(mounts) = host.proc.read(c"self/mountinfo", &mut buffer) else { return false };
-    lines(mounts).any(|line| words(line).nth(4) == Some(b"/proc/meminfo") && contains(line, b" fuse.lxcfs "))
-}
-
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|w| w == part)
 }
 
 /// Reads `/proc/meminfo` into both families; what the text does not have becomes `None`.

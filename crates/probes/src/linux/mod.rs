@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod host;
 mod identity;
 mod load;
+mod lxcfs;
 mod memory;
 mod mount_table;
 mod mountinfo;

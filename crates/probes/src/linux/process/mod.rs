@@ -25,7 +25,7 @@ pub(crate) use self::users::parse as parse_users;
 pub(crate) fn make(setup: &Setup<'_>) -> Box<dyn Probe> {
     Box::new(Processes {
         list: setup.config.processes,
-        table: Table::new(),
+        table: Table::new(&setup.config.host),
         users: Users::default(),
         pid_max: Kept::whole(c"sys/kernel/pid_max"),
         max_pid: None,

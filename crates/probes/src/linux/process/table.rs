@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::stat::{self, FORKED_ONLY, KERNEL_THREAD, NAME_BYTES, Stat};
 use crate::linux::file::{Dir, Kept};
+use crate::linux::lxcfs;
 use crate::linux::sys::{self, Fd};
 use crate::linux::text::{number, words};
 use crate::{Host, ProbeError};
@@ -111,6 +112,8 @@ const PROBES_FOR_A_LISTED_PROCESS: u32 = 3;
 pub(crate) struct Table {
     processes: Vec<Process>,
     loadavg: Kept,
+    /// LXCFS gives pids of another namespace there.
+    tells_last_pid: bool,
     proc: Option<Fd>,
     /// The last pid that had been given out at the last sample.
     last_pid: Option<u32>,
@@ -124,9 +127,10 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new() -> Table {
+    pub(crate) fn new(host: &Host) -> Table {
         Table {
             processes: Vec::new(),
+            tells_last_pid: !lxcfs::covers(host, b"/proc/loadavg"),
             loadavg: Kept::whole(c"loadavg"),
             proc: None,
             last_pid: None,
@@ -167,7 +171,10 @@ impl Table {
     pub(crate) fn sample(&mut self, host: &Host, monotonic: Duration) -> Result<(), ProbeError> {
         self.elapsed = self.at.map_or(Duration::ZERO, |at| monotonic.saturating_sub(at));
         let first = self.at.is_none();
-        let last_pid = self.loadavg.read_if_there(&host.proc)?.and_then(last_pid);
+        let last_pid = match self.tells_last_pid {
+            true => self.loadavg.read_if_there(&host.proc)?.and_then(last_pid),
+            false => None,
+        };
         self.known(host);
         self.newcomers(host, last_pid, first)?;
         self.last_pid = last_pid;

@@ -286,7 +286,7 @@ fn a_process_that_changes_its_user_is_seen_to() {
 fn live_processes_that_do_nothing_cost_one_call_each() {
     let host = Arc::new(Host::live());
     assert!(host.has_cpu_clocks());
-    let mut table = Table::new();
+    let mut table = Table::new(&host);
     let mut at = Duration::ZERO;
     let mut least = u64::MAX;
     let mut processes = 0;
