@@ -25,6 +25,8 @@ pub struct Options {
     pub nodes: Vec<String>,
     /// Whether to use colours.
     pub colour: bool,
+    /// A line to show below the table, for what a person should know from the start.
+    pub notice: Option<String>,
     /// End after this long.
     pub end_after: Option<Duration>,
 }
@@ -50,7 +52,7 @@ fn run_in(
     let started = Instant::now();
     let theme = Theme { colour: options.colour };
     let mut fleet = Fleet::new(options.address);
-    let mut screen = Screen::new(options.nodes);
+    let mut screen = Screen { notice: options.notice, ..Screen::new(options.nodes) };
     let mut drawn: Option<Instant> = None;
     let mut rows = Vec::new();
     loop {

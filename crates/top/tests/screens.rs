@@ -257,6 +257,15 @@ fn sorted_filtered_and_helped() {
 }
 
 #[test]
+fn a_notice_is_shown_where_there_is_room() {
+    let now = Instant::now();
+    let notice = Some("subscribe to tcp://127.0.0.1:6666, HTTP on http://127.0.0.1:7777".to_owned());
+    let mut screen = Screen { notice, ..Screen::default() };
+    compare("notice", &draw(&fleet(now), &mut screen, &[], (80, 14), now));
+    assert!(!draw(&fleet(now), &mut screen, &[], (80, 8), now).contains("subscribe"));
+}
+
+#[test]
 fn the_link_is_always_shown() {
     let now = Instant::now();
     let empty = Fleet::new("192.0.2.1:6666".into());

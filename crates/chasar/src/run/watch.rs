@@ -34,7 +34,7 @@ pub(crate) fn watch(args: Watch) -> Result<(), Failure> {
     if args.json {
         json(&args, &address, &stop)
     } else {
-        table(&address, args.nodes, args.duration, stop.flag())
+        table(&address, Table { nodes: args.nodes, notice: None, duration: args.duration }, stop.flag())
     }
 }
 
@@ -110,14 +110,24 @@ fn note(text: &str) {
     let _ = writeln!(io::stderr(), "chasar: {}", chasar_top::text::clean(text));
 }
 
+/// What to show.
+pub(crate) struct Table {
+    /// Patterns of nodes; all without one.
+    pub(crate) nodes: Vec<String>,
+    /// A line to show below a live table.
+    pub(crate) notice: Option<String>,
+    /// How long; until somebody ends it without.
+    pub(crate) duration: Option<Duration>,
+}
+
+/// Whether the table would be a live one.
+pub(crate) fn on_terminal() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
 /// Shows the live table on a terminal, else prints a plain one from time to time, until `stop` is set,
 /// the time is over, or a person quits.
-pub(crate) fn table(
-    address: &str,
-    nodes: Vec<String>,
-    duration: Option<Duration>,
-    stop: &Arc<AtomicBool>,
-) -> Result<(), Failure> {
+pub(crate) fn table(address: &str, table: Table, stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     let subscriber = subscribe(address, Want { events: true, ..Want::default() })?;
     let (sender, updates) = sync_channel(QUEUE);
     let reader = {
@@ -127,17 +137,18 @@ pub(crate) fn table(
             .spawn(move || read(subscriber, &sender, &stop))
             .map_err(|e| Failure::new(format_args!("cannot start a thread: {e}")))?
     };
-    let result = if io::stdout().is_terminal() && io::stdin().is_terminal() {
+    let result = if on_terminal() {
         let options = terminal::Options {
             address: address.to_owned(),
-            nodes,
+            nodes: table.nodes,
             colour: colour(&io::stdout()),
-            end_after: duration,
+            notice: table.notice,
+            end_after: table.duration,
         };
         terminal::run(&updates, options, stop)
             .map_err(|e| Failure::new(format_args!("cannot use the terminal: {e}; try --json")))
     } else {
-        plain_tables(address, nodes, duration, &updates, stop)
+        plain_tables(address, table, &updates, stop)
     };
     // Whether a person or a signal ended the view, the reader has to end too.
     stop.store(true, Ordering::Relaxed);
@@ -171,15 +182,14 @@ fn read(mut subscriber: Subscriber, updates: &SyncSender<Update>, stop: &AtomicB
 
 fn plain_tables(
     address: &str,
-    nodes: Vec<String>,
-    duration: Option<Duration>,
+    table: Table,
     updates: &Receiver<Update>,
     stop: &AtomicBool,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let end = duration.and_then(|d| started.checked_add(d));
+    let end = table.duration.and_then(|d| started.checked_add(d));
     let mut fleet = Fleet::new(address.to_owned());
-    let screen = Screen::new(nodes);
+    let screen = Screen::new(table.nodes);
     let mut next = started + PLAIN_FIRST;
     loop {
         let open = terminal::drain(updates, &mut fleet);

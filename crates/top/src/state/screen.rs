@@ -50,6 +50,8 @@ pub struct Screen {
     pub sort: SortBy,
     /// Whether the order is turned from the column's first one.
     pub reversed: bool,
+    /// A line to show below the table, where there is room.
+    pub notice: Option<String>,
     /// Whether a filter is being typed.
     pub typing: bool,
     /// Whether details are open.

@@ -24,6 +24,9 @@ use crate::text;
 /// Below this height details take the whole screen instead of its lower half.
 const SPLIT_HEIGHT: u16 = 24;
 
+/// Below this height a notice would take the room of a row that matters more.
+const NOTICE_HEIGHT: u16 = 8;
+
 /// Draws everything. Returns the identities of the rows, in order, for the next [`Screen::act`].
 pub fn draw(
     frame: &mut Frame<'_>,
@@ -40,6 +43,8 @@ pub fn draw(
     }
     let (head, rest) = split(area, 1);
     let (body, foot) = split(rest, rest.height.saturating_sub(1));
+    let noticed = u16::from(screen.notice.is_some() && body.height >= NOTICE_HEIGHT);
+    let (body, notice) = split(body, body.height - noticed);
     let (table, details) = match (screen.details, body.height >= SPLIT_HEIGHT) {
         (false, _) => (body, Rect::ZERO),
         (true, false) => (Rect::ZERO, body),
@@ -64,6 +69,10 @@ pub fn draw(
         && let Some(node) = screen.selected.as_ref().and_then(|id| fleet.node(id))
     {
         draw_details(frame, details, node, screen, now, theme);
+    }
+    if let Some(words) = screen.notice.as_ref().filter(|_| !notice.is_empty()) {
+        let words = text::fit(words, notice.width as usize).into_owned();
+        frame.render_widget(Line::styled(words, theme.title()), notice);
     }
     frame.render_widget(footer(screen, theme, foot.width as usize), foot);
     if screen.help {
