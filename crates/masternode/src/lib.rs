@@ -1,1 +1,51 @@
-//! Chasar: masternode.
+//! The Chasar masternode: threads and sockets around the fleet.
+//!
+//! ```text
+//! ingest ──▶ core ──▶ stream ──▶ recorder
+//! (SUB, decode) (Fleet)  (XPUB)     (memory file)
+//!               └──▶ published snapshot ──▶ http (tokio, axum)
+//! ```
+//!
+//! Each thread owns its piece of state; between them are bounded queues of batches:
+//!
+//! | queue | when it is full |
+//! | --- | --- |
+//! | ingest → core | ingest waits, the peers' queues and TCP hold the reports; waits are counted |
+//! | core → stream | the oldest batch is dropped and counted: subscribers lose it, the fleet does not |
+//! | stream → recorder | dropped; the next thing recorded is then the whole memory |
+//!
+//! Reports are published first and remembered within milliseconds afterwards, so a crash in between
+//! can make one come twice but never lose one. A panic in a worker aborts the process: there is no
+//! half-dead masternode.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use chasar_masternode::{Config, Masternode};
+//!
+//! let config = Config::new("127.0.0.1", "/var/lib/chasar/masternode")?;
+//! let mut running = Masternode::start(config)?;
+//! while running.wait(Duration::from_secs(1))?.is_none() {
+//!     // until a signal says so
+//! }
+//! running.stop(Duration::from_secs(5))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod config;
+mod core;
+mod error;
+mod http;
+mod ingest;
+mod message;
+mod printable;
+mod recorder;
+mod running;
+mod state_folder;
+mod stream;
+mod worker;
+
+pub use chasar_fleet::{About, Counters, FleetSnapshot, NodeSnapshot, Settings, State, Summary, Totals};
+pub use chasar_link::{Endpoint, EndpointError};
+pub use config::{Config, HttpConfig};
+pub use error::{StartError, StopError, WorkerError};
+pub use running::{Addresses, Masternode, Running};

@@ -1,0 +1,267 @@
+//! `/metrics`: the masternode about itself, in Prometheus's text exposition format 0.0.4.
+
+use std::fmt::{Display, Write};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use chasar_fleet::State as NodeState;
+
+use super::{Sources, process};
+
+pub(crate) async fn page(State(sources): State<Sources>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render(&sources)).into_response()
+}
+
+/// Writes families in the exposition format.
+#[derive(Default)]
+struct Exposition(String);
+
+type Labels<'a> = &'a [(&'a str, &'a str)];
+
+impl Exposition {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {}", escaped(help, false));
+        let _ = writeln!(self.0, "# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
+        self.0.push_str(name);
+        for (i, (label, text)) in labels.iter().enumerate() {
+            self.0.push(if i == 0 { '{' } else { ',' });
+            let _ = write!(self.0, "{label}=\"{}\"", escaped(text, true));
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "counter", help);
+        self.sample(name, &[], value);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, &[], value);
+    }
+
+    fn counters<'a, V: Display>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'a str, V)>,
+    ) {
+        self.family(name, "counter", help);
+        for (text, value) in values {
+            self.sample(name, &[(label, text)], value);
+        }
+    }
+}
+
+/// Backslash, line feed, and in label values the double quote (exposition format, "Comments, help
+/// text, and type information").
+fn escaped(text: &str, quote: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '"' if quote => out.push_str("\\\""),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn render(sources: &Sources) -> String {
+    let mut out = Exposition::default();
+    out.family("chasar_build_info", "gauge", "Version of the masternode; always 1.");
+    out.sample("chasar_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    fleet(&mut out, sources);
+    ingest(&mut out, sources);
+    stream(&mut out, sources);
+    own(&mut out, sources);
+    out.0
+}
+
+fn fleet(out: &mut Exposition, sources: &Sources) {
+    let published = sources.published.load();
+    let fleet = &published.fleet;
+    out.family("chasar_nodes", "gauge", "Nodes by state.");
+    for state in NodeState::ALL {
+        out.sample("chasar_nodes", &[("state", state.name())], fleet.totals.get(state));
+    }
+    let cloned = fleet.nodes.iter().filter(|n| n.cloned).count();
+    out.gauge("chasar_nodes_cloned", "Running nodes that share their identity with another one.", cloned);
+    let c = fleet.counters;
+    out.counter(
+        "chasar_reports_accepted_total",
+        "Reports published, replayed ones included.",
+        c.accepted_total,
+    );
+    out.counter("chasar_reports_replayed_total", "Reports published that came late.", c.replayed_total);
+    out.counter(
+        "chasar_reports_duplicate_total",
+        "Reports dropped because they had come before.",
+        c.duplicates_total,
+    );
+    out.counter("chasar_reports_lost_total", "Reports that never came and will not come.", c.lost_total);
+    out.counter(
+        "chasar_reports_recovered_total",
+        "Reports that came after they were called lost.",
+        c.recovered_total,
+    );
+    out.counters(
+        "chasar_reports_refused_total",
+        "Messages dropped because they are no reports or break a limit.",
+        "reason",
+        published.refused.iter().map(|(&reason, &n)| (reason, n)),
+    );
+    out.counters(
+        "chasar_node_events_total",
+        "State changes of nodes.",
+        "event",
+        published.events.iter().map(|(&event, &n)| (event, n)),
+    );
+    let missing = fleet.nodes.iter().fold(0u64, |sum, n| sum.saturating_add(n.missing));
+    out.gauge("chasar_reports_missing", "Missing reports that may still come.", missing);
+    out.gauge("chasar_missing_ranges", "Gaps that are kept in mind.", published.missing_ranges);
+}
+
+fn ingest(out: &mut Exposition, sources: &Sources) {
+    let reports = sources.reports.read();
+    out.counter(
+        "chasar_ingest_messages_total",
+        "Messages of two frames received.",
+        reports.received_messages,
+    );
+    out.counter(
+        "chasar_ingest_bytes_total",
+        "Bytes received in frames, refused ones included.",
+        reports.received_bytes,
+    );
+    out.counter(
+        "chasar_ingest_waits_total",
+        "Times ingest waited for the core; the sockets held the reports meanwhile.",
+        sources.counts.ingest_waits.get(),
+    );
+    let both = [
+        ("reports", Some(sources.report_connections.read())),
+        ("stream", sources.stream_connections.as_ref().map(|c| c.read())),
+    ];
+    let both: Vec<_> = both.iter().filter_map(|(port, c)| Some((*port, (*c)?))).collect();
+    out.family("chasar_connections", "gauge", "Open connections by port.");
+    for (port, c) in &both {
+        out.sample("chasar_connections", &[("port", port)], c.open());
+    }
+    out.counters(
+        "chasar_connections_accepted_total",
+        "Connections accepted by port.",
+        "port",
+        both.iter().map(|(port, c)| (*port, c.accepted)),
+    );
+    let name = "chasar_connections_failed_total";
+    out.family(name, "counter", "Connections given up by port and reason.");
+    for (port, c) in &both {
+        let reasons = [
+            ("handshake", c.handshake_failed),
+            ("protocol", c.protocol_failed),
+            ("key", c.key_refused),
+            ("too_large", c.too_large),
+        ];
+        for (reason, value) in reasons {
+            out.sample(name, &[("port", port), ("reason", reason)], value);
+        }
+    }
+}
+
+fn stream(out: &mut Exposition, sources: &Sources) {
+    out.counter(
+        "chasar_stream_dropped_total",
+        "Reports and events that were not published because the stream was too slow.",
+        sources.counts.stream_dropped.get(),
+    );
+    let (Some(stream), Some(connections)) = (&sources.stream, &sources.stream_connections) else { return };
+    let stream = stream.read();
+    out.gauge("chasar_stream_subscribers", "Connected subscribers.", connections.read().open());
+    out.counter(
+        "chasar_stream_messages_total",
+        "Messages published that somebody wanted.",
+        stream.published_messages,
+    );
+    out.counter("chasar_stream_bytes_total", "Their bytes, each once.", stream.published_bytes);
+    out.counter(
+        "chasar_stream_lost_messages_total",
+        "Messages that at least one slow subscriber may have lost.",
+        stream.lost_messages,
+    );
+    out.counter("chasar_stream_overflows_total", "Times a subscriber's queue ran full.", stream.overflows);
+    out.counters(
+        "chasar_stream_refused_total",
+        "Subscribers disconnected for their subscriptions.",
+        "reason",
+        [
+            ("topic_too_long", stream.refused_topic_too_long),
+            ("too_many_of_peer", stream.refused_too_many_of_peer),
+            ("too_many_in_all", stream.refused_too_many_in_all),
+        ],
+    );
+}
+
+fn own(out: &mut Exposition, sources: &Sources) {
+    let counts = &sources.counts;
+    out.counter(
+        "chasar_memory_written_bytes_total",
+        "Bytes written to the memory of the fleet.",
+        counts.memory_written_bytes.get(),
+    );
+    out.counter(
+        "chasar_memory_errors_total",
+        "Times the memory of the fleet could not be written.",
+        counts.memory_errors.get(),
+    );
+    out.counter(
+        "chasar_memory_dropped_total",
+        "Batches that were not recorded in time.",
+        counts.memory_dropped.get(),
+    );
+    out.counter("chasar_http_requests_total", "HTTP requests.", counts.http_requests.get());
+    out.counter(
+        "chasar_http_refused_total",
+        "HTTP requests refused (host, origin, token).",
+        counts.http_refused.get(),
+    );
+    let up = sources.clock.now().monotonic.as_secs_f64();
+    out.gauge("chasar_uptime_seconds", "Time since the masternode started.", up);
+    let usage = process::usage();
+    if let Some(seconds) = usage.cpu_seconds {
+        out.counter("chasar_process_cpu_seconds_total", "Processor time used.", seconds);
+    }
+    if let Some(bytes) = usage.resident_bytes {
+        out.gauge("chasar_process_resident_memory_bytes", "Resident memory.", bytes);
+    }
+    if let Some(files) = usage.open_files {
+        out.gauge("chasar_process_open_fds", "Open file descriptors.", files);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_break_a_line_is_escaped() {
+        let mut out = Exposition::default();
+        out.family("m", "gauge", "a \\ \"b\"\nc");
+        out.sample("m", &[("l", "x\"y\\z\n"), ("k", "v")], 1.5);
+        out.sample("m", &[], 2);
+        assert_eq!(
+            out.0,
+            "# HELP m a \\\\ \"b\"\\nc\n# TYPE m gauge\nm{l=\"x\\\"y\\\\z\\n\",k=\"v\"} 1.5\nm 2\n"
+        );
+    }
+}

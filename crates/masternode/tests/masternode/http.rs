@@ -1,0 +1,136 @@
+//! HTTP: who may ask, what is answered, what a slow or rude client gets.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use chasar_masternode::{Endpoint, HttpConfig, Masternode};
+
+use crate::site::{PATIENCE, Site, ask, config, get, report, until};
+
+#[test]
+fn the_pages_answer_with_hardened_headers() {
+    let site = Site::start();
+    for (path, status, part) in [
+        ("/", 200, "/metrics"),
+        ("/health", 200, "ok"),
+        ("/ready", 200, "ok"),
+        ("/api/fleet", 200, "\"totals\""),
+        ("/metrics", 200, "# TYPE chasar_nodes gauge"),
+        ("/nothing", 404, "no such page"),
+    ] {
+        let answer = site.get(path, "");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert!(answer.body.contains(part), "{path}: {answer:?}");
+        for header in ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff"] {
+            assert!(answer.head.contains(header), "{path} lacks {header}: {}", answer.head);
+        }
+        assert!(!answer.head.contains("access-control"), "no CORS: {}", answer.head);
+    }
+    let address = site.running.addresses().http.unwrap();
+    let post = ask(
+        address,
+        "POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(post.status, 405);
+}
+
+#[test]
+fn other_names_and_other_origins_are_refused() {
+    let site = Site::start();
+    assert_eq!(site.get("/api/fleet", "Host: evil.example\r\n").status, 403);
+    assert_eq!(site.get("/health", "Host: evil.example\r\n").status, 403);
+    assert_eq!(site.get("/api/fleet", "Origin: http://evil.example\r\n").status, 403);
+    assert_eq!(site.get("/api/fleet", "Host: localhost:1\r\n").status, 200);
+    assert_eq!(site.metric("chasar_http_refused_total"), 3.0);
+}
+
+/// Every line is a comment or a sample, each family has one help and one type before its samples,
+/// no series comes twice.
+#[test]
+fn the_metrics_are_well_formed() {
+    let site = Site::start();
+    let mut node = site.node();
+    node.send("nonsense", b"");
+    node.report(&report("n1", "s", 0));
+    until("the report", || match site.metric("chasar_nodes{state=\"live\"}") {
+        1.0 => Ok(()),
+        n => Err(n.to_string()),
+    });
+    let page = site.get("/metrics", "").body;
+    let (mut families, mut series) = (std::collections::HashMap::new(), std::collections::HashSet::new());
+    let mut current = "";
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(current, name, "help and type belong together");
+            assert!(families.insert(name, kind).is_none(), "{name} twice");
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+        } else if let Some(rest) = line.strip_prefix("# HELP ") {
+            current = rest.split_once(' ').unwrap().0;
+        } else {
+            let (key, value) = line.rsplit_once(' ').unwrap();
+            let name = key.split('{').next().unwrap();
+            assert_eq!(name, current, "{line}");
+            assert!(name.starts_with("chasar_") && families.contains_key(name), "{line}");
+            assert!(value.parse::<f64>().unwrap() >= 0.0, "{line}");
+            assert!(series.insert(key), "{key} twice");
+        }
+    }
+    assert!(series.len() > 40, "{page}");
+    assert!(series.contains("chasar_reports_refused_total{reason=\"topic\"}"), "{page}");
+}
+
+#[test]
+fn on_an_open_address_a_token_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut open = config(folder.path());
+    open.http = Some(HttpConfig::new(Endpoint::new("0.0.0.0", 0).unwrap()));
+    let running = Masternode::start(open).unwrap();
+    let file = folder.path().join("http_token");
+    let token = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(get(&running, "/health", "Host: 127.0.0.1\r\n").status, 200);
+    let refused = get(&running, "/metrics", "Host: 127.0.0.1\r\n");
+    assert_eq!(refused.status, 401);
+    assert!(refused.body.contains(file.to_str().unwrap()), "{}", refused.body);
+    assert!(refused.head.contains("www-authenticate: bearer"), "{}", refused.head);
+    assert!(!refused.body.contains(token.trim()));
+    let authorization = format!("Host: 127.0.0.1\r\nAuthorization: Bearer {}\r\n", token.trim());
+    assert_eq!(get(&running, "/metrics", &authorization).status, 200);
+    running.stop(PATIENCE).unwrap();
+}
+
+#[test]
+fn who_trickles_a_request_is_dropped_and_others_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut small = config(folder.path());
+    let http = small.http.as_mut().unwrap();
+    (http.max_connections, http.idle_timeout) = (2, Duration::from_millis(300));
+    let running = Masternode::start(small).unwrap();
+    let address = running.addresses().http.unwrap();
+    let mut slow: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let start = Instant::now();
+    for stream in &mut slow {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let mut buffer = [0; 64];
+        until("the slow client to be dropped", || {
+            // A byte now and then gains nothing.
+            if stream.write_all(b"G").is_err() {
+                return Ok(());
+            }
+            match stream.read(&mut buffer) {
+                Ok(0) => Ok(()),
+                Ok(_) => Err("answered".into()),
+                Err(e)
+                    if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
+                {
+                    Err("open".into())
+                }
+                Err(_) => Ok(()),
+            }
+        });
+    }
+    assert!(start.elapsed() >= Duration::from_millis(250), "dropped before its time");
+    assert_eq!(get(&running, "/health", "").status, 200);
+    running.stop(PATIENCE).unwrap();
+}
