@@ -28,9 +28,13 @@ struct Watch {
 
 impl Watch {
     fn new() -> Watch {
+        Watch::of(Host::live())
+    }
+
+    fn of(host: Host) -> Watch {
         let started = Instant::now();
         let config = Config {
-            host: Arc::new(Host::live()),
+            host: Arc::new(host),
             monotonic: Arc::new(move || started.elapsed()),
             processes: ProcessList::None,
         };
@@ -107,13 +111,30 @@ fn the_file_systems_of_this_computer_are_those_of_df() {
 }
 
 #[test]
-fn mounts_come_change_and_go() {
-    if !inside("mounts_come_change_and_go", &["--mount", "--propagation", "private"]) {
-        return;
+fn a_host_seen_from_inside_a_container_has_its_own_file_systems() {
+    let test = "a_host_seen_from_inside_a_container_has_its_own_file_systems";
+    let Some(folder) = inside(test, &[]) else { return };
+    // The host's /proc in another place; its first process is outside this namespace.
+    let (host, ours) = (folder.join("host"), folder.join("ours"));
+    for path in [&host.join("proc"), &ours] {
+        fs::create_dir_all(path).unwrap();
     }
-    let folder = tempfile::tempdir().unwrap();
+    run("mount", &["--bind", "/proc", host.join("proc").to_str().unwrap()]);
+    let ours = ours.to_str().unwrap();
+    run("mount", &["-t", "tmpfs", "inside", ours]);
+    let mut watch = Watch::of(Host::at(&host));
+    let report = watch.sample();
+    assert!(filesystem(report, ours).is_none(), "a mount of the container");
+    let root = filesystem(report, "/").expect("the host's root");
+    assert_eq!((root.device_error.as_ref(), root.size_bytes), (None, Some(df(host.to_str().unwrap())[0])));
+    assert!(filesystem(Watch::new().sample(), ours).is_some(), "seen from here it is there");
+}
+
+#[test]
+fn mounts_come_change_and_go() {
+    let Some(folder) = inside("mounts_come_change_and_go", &[]) else { return };
     let place = |name: &str| {
-        let path = folder.path().join(name);
+        let path = folder.join(name);
         fs::create_dir(&path).unwrap();
         path.to_str().unwrap().to_string()
     };
@@ -146,7 +167,7 @@ fn mounts_come_change_and_go() {
     assert_eq!((over.files, over.files_free), (None, None), "no limit on inodes is not zero inodes");
     assert_eq!(watch.report.filesystems.iter().flatten().filter(|f| f.mountpoint == odd).count(), 1);
 
-    let image = folder.path().join("image");
+    let image = folder.join("image");
     File::create(&image).unwrap().set_len(32 << 20).unwrap();
     run("mkfs.ext4", &["-q", image.to_str().unwrap()]);
     let ext4 = place("ext4");
@@ -166,11 +187,8 @@ fn mounts_come_change_and_go() {
 
 #[test]
 fn a_mount_that_hangs_stops_nothing() {
-    if !inside("a_mount_that_hangs_stops_nothing", &["--mount", "--propagation", "private"]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let places: Vec<PathBuf> = (0..12).map(|i| folder.path().join(format!("hung{i}"))).collect();
+    let Some(folder) = inside("a_mount_that_hangs_stops_nothing", &[]) else { return };
+    let places: Vec<PathBuf> = (0..12).map(|i| folder.join(format!("hung{i}"))).collect();
     let servers: Vec<File> = places
         .iter()
         .map(|place| {
@@ -332,7 +350,7 @@ fn the_interfaces_of_this_computer_are_those_of_ip() {
 
 #[test]
 fn interfaces_come_change_and_go() {
-    if !inside("interfaces_come_change_and_go", &["--mount", "--net", "--propagation", "private"]) {
+    if inside("interfaces_come_change_and_go", &["--net"]).is_none() {
         return;
     }
     // The interfaces in /sys are those of the namespace in which it was mounted.
@@ -410,7 +428,7 @@ fn interfaces_come_change_and_go() {
 
 #[test]
 fn sockets_are_counted_by_state() {
-    if !inside("sockets_are_counted_by_state", &["--net"]) {
+    if inside("sockets_are_counted_by_state", &["--net"]).is_none() {
         return;
     }
     run("ip", &["link", "set", "lo", "up"]);

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs a program that must succeed; what it printed.
@@ -14,21 +14,35 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Runs this very test once more in namespaces of its own; `true` in there.
-pub fn inside(test: &str, namespaces: &[&str]) -> bool {
+/// Runs this very test once more in namespaces of its own; in there, a folder to mount things in.
+///
+/// The folder is made and removed out here, where nothing is mounted in it: a removal inside would
+/// walk into whatever is mounted there.
+pub fn inside(test: &str, namespaces: &[&str]) -> Option<PathBuf> {
     const MARK: &str = "CHASAR_TEST_IN_NAMESPACE";
+    const FOLDER: &str = "CHASAR_TEST_FOLDER";
     if std::env::var_os(MARK).is_some_and(|mark| mark == test) {
-        return true;
+        return Some(std::env::var_os(FOLDER).expect("it comes with the mark").into());
     }
+    let folder = tempfile::tempdir().unwrap().keep();
     let status = Command::new("unshare")
+        .args(["--mount", "--propagation", "private"])
         .args(namespaces)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(MARK, test)
+        .env(FOLDER, &folder)
         .status()
         .expect("unshare(1) of util-linux is there");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(
+        !mounts.contains(folder.to_str().unwrap()),
+        "a mount got out of its namespace: {}",
+        folder.display()
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
     assert!(status.success(), "in its namespace the test failed, or root is missing for unshare");
-    false
+    None
 }
 
 /// Mounts a FUSE file system that nobody serves: every call on it waits until `File` is closed.
