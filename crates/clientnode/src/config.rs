@@ -112,7 +112,7 @@ impl Config {
         }
     }
 
-    /// Everything that is wrong with these settings; empty when [`run`](crate::run) takes them.
+    /// Everything that is wrong with these settings; empty when [`run`](crate::run()) takes them.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut wrong = |setting, message| problems.push(Problem { setting, message });

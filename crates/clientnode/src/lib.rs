@@ -1,7 +1,7 @@
 //! The Chasar agent: samples this computer at fixed moments and gets the reports to the masternode,
 //! also those sampled while the way there was broken.
 //!
-//! [`run`] is one thread and one loop. All decisions are in pure parts that know no clock, file or
+//! [`run()`] is one thread and one loop. All decisions are in pure parts that know no clock, file or
 //! socket; the rest carries them out.
 //!
 //! | module | pure | what it is |

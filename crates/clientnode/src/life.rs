@@ -103,7 +103,7 @@ pub(crate) enum Effect {
     Sample { sequence: u64, leaving: bool },
     /// Send the next waiting report again.
     Replay,
-    /// Nothing waits any more: give working memory back.
+    /// Nothing waits any more, or what was kept has become little: give working memory back.
     Rest,
     /// End; if `flush`, let the link deliver what it has.
     Leave { flush: bool },
@@ -163,6 +163,8 @@ pub(crate) struct Life {
     last_step: Moment,
     asked_wake: Moment,
     replay_began: Option<u64>,
+    /// On the link's clock: when what a replay sent has been let go, and memory can go back.
+    rest_at: Option<Duration>,
     said_dropping: bool,
 }
 
@@ -184,6 +186,7 @@ impl Life {
             last_step: now,
             asked_wake: now,
             replay_began: None,
+            rest_at: None,
             said_dropping: false,
         }
     }
@@ -274,6 +277,10 @@ impl Life {
         }
         if self.up {
             self.outbox.settle(self.surely_arrived_until());
+            if self.rest_at.is_some_and(|at| at <= self.link_time) {
+                self.rest_at = None;
+                effects.push(Effect::Rest);
+            }
             if self.pacer.poll(now, &mut self.random) {
                 self.continue_batch(effects);
             }
@@ -407,6 +414,7 @@ impl Life {
                         effects.push(Effect::Say(Event::ReplayDone { reports }));
                     }
                     effects.push(Effect::Rest);
+                    self.rest_at = Some(self.link_time + OVERLAP);
                 }
                 (1.., false) => self.pacer.start_after_refusal(now, self.outbox.pending()),
                 _ => {}

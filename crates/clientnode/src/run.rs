@@ -12,7 +12,7 @@ use chasar_wire::topic;
 use crate::assemble::{Assembler, SelfReport};
 use crate::config::{Config, Problem};
 use crate::identity::{Identity, IdentityError, Note};
-use crate::life::{Effect, Event, Input, Life, Outcome, Sampled, Settings};
+use crate::life::{Effect, Event, Input, Life, OVERLAP, Outcome, Sampled, Settings};
 use crate::outbox::Limits;
 use crate::pacer::Pace;
 use crate::platform::{self, Clock};
@@ -20,9 +20,10 @@ use crate::spool::storage::Folder;
 use crate::spool::{Notice, Spool};
 use crate::stop::Stop;
 
-/// Sent reports up to this size are kept as they are for the few seconds that they may be needed: that
-/// costs less than packing each one. Larger ones, and those that wait, are packed.
-const PLAIN_UP_TO_BYTES: usize = 16 << 10;
+/// While the link is good, the reports of the last [`OVERLAP`] are kept as they are if that takes no more
+/// than this: it is less than the working memory of packing, and costs no time. Otherwise, and when
+/// they wait, they are packed.
+const PLAIN_UP_TO_BYTES: usize = 384 << 10;
 
 /// Why an agent does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,8 @@ struct Agent {
     assembler: Assembler,
     effects: Vec<Effect>,
     compress: bool,
+    /// Sent reports up to this size are kept as they are.
+    plain_up_to_bytes: usize,
     goodbye: Duration,
     masternode: String,
     /// Why the link went down last.
@@ -119,6 +122,9 @@ impl Agent {
             reporter,
             effects: Vec::new(),
             compress: config.compress,
+            plain_up_to_bytes: (PLAIN_UP_TO_BYTES as f64
+                * (interval_seconds / OVERLAP.as_secs_f64()).min(1.0))
+                as usize,
             goodbye: config.goodbye,
             masternode,
             down_reason: None,
@@ -233,7 +239,7 @@ impl Agent {
         let wire_bytes = if self.compress { self.packed.len() } else { json.len() };
         let packed = if self.compress && up {
             true
-        } else if outcome != Outcome::Queued || json.len() > PLAIN_UP_TO_BYTES {
+        } else if outcome != Outcome::Queued || json.len() > self.plain_up_to_bytes {
             self.packer.get_or_insert_with(Packer::new).pack(json, &mut self.packed);
             true
         } else {

@@ -19,7 +19,7 @@ impl Stop {
         Ok(Stop(Arc::new((AtomicBool::new(false), Wake::new()?))))
     }
 
-    /// Ends the agent: it says goodbye and [`run`](crate::run) returns. On Unix this is one store and one
+    /// Ends the agent: it says goodbye and [`run`](crate::run()) returns. On Unix this is one store and one
     /// `write(2)`, so a signal handler may call it.
     pub fn trigger(&self) {
         self.0.0.store(true, Ordering::SeqCst);

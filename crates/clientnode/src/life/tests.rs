@@ -111,6 +111,8 @@ struct Agent {
     sampled: u64,
     left: bool,
     events: Vec<Event>,
+    /// Reports kept at each [`Effect::Rest`].
+    rests: Vec<u64>,
     pad: usize,
 }
 
@@ -136,7 +138,16 @@ fn decode(bytes: &[u8]) -> Report {
 impl Agent {
     fn new(session: u32, now: Moment, settings: Settings, spool: Option<Spool>, seed: u64) -> Agent {
         let life = Life::new(now, settings, spool, seed);
-        Agent { session, life, effects: Vec::new(), sampled: 0, left: false, events: Vec::new(), pad: 80 }
+        Agent {
+            session,
+            life,
+            effects: Vec::new(),
+            sampled: 0,
+            left: false,
+            events: Vec::new(),
+            rests: Vec::new(),
+            pad: 80,
+        }
     }
 
     fn step(&mut self, world: &mut World, input: Input<'_>) {
@@ -190,7 +201,7 @@ impl Agent {
                     _ => self.step(world, Input::NothingToReplay),
                 },
                 Effect::Say(event) => self.events.push(event),
-                Effect::Rest => {}
+                Effect::Rest => self.rests.push(self.life.outbox().reports()),
                 Effect::Leave { .. } => self.left = true,
             }
         }
@@ -401,6 +412,8 @@ fn what_the_outbox_let_go_is_final_with_the_next_report() {
     assert!(world.receiver.final_below[&0] >= dropped, "known with the first live report");
     let end = world.now + 20 * SECOND;
     agent.run_until(&mut world, end);
+    assert_eq!(agent.rests.len(), 2, "memory goes back at the end of the replay, and once it is little");
+    assert!(agent.rests[1] <= 17, "{:?}", agent.rests);
     let dropped = agent.life.totals().dropped_reports;
     assert_eq!(world.receiver.final_gaps.len() as u64, dropped);
     assert_eq!(world.receiver.arrived.len() as u64, agent.sampled - dropped);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Fact;
+use crate::ring::CHUNK_BYTES;
 
 /// The clocks of this computer.
 #[derive(Clone)]
@@ -114,9 +115,9 @@ pub(crate) fn keep_memory_small() {
     unsafe {
         // One arena: each further thread that allocates would otherwise get one, 132 KiB and more.
         libc::mallopt(libc::M_ARENA_MAX, 1);
-        // Large blocks come from the system and go back at once; without this line the threshold
-        // rises with the first one that is freed, and they stay in the heap.
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
+        // Large blocks, the outbox's chunks among them, come from the system and go back at once; without
+        // this line the threshold rises with the first one that is freed, and they stay in the heap.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, CHUNK_BYTES as libc::c_int);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 128 << 10);
     }
 }
