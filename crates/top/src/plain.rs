@@ -35,13 +35,14 @@ pub fn write(
         return out.flush();
     }
     let columns = view::layout(width);
+    let moment = fleet.moment(now);
     let line = |cell: &dyn Fn(&view::Placed) -> String| {
         let cells: Vec<String> = columns.iter().map(|c| text::pad(&cell(c), c.width, c.right)).collect();
         cells.join(" ").trim_end().to_owned()
     };
     writeln!(out, "{}", line(&|column| column.heading.to_owned()))?;
     for node in rows {
-        writeln!(out, "{}", line(&|column| view::cell(column, node, now, Theme { colour: false }).0))?;
+        writeln!(out, "{}", line(&|column| view::cell(column, node, moment, Theme { colour: false }).0))?;
     }
     out.flush()
 }

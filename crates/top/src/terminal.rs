@@ -76,7 +76,7 @@ fn run_in(
             }
         }
         if touched || drawn.is_none_or(|at| now - at >= REDRAW) {
-            fleet.focus(screen.selected.as_ref());
+            fleet.focus(screen.current(&rows));
             terminal.draw(|frame| rows = view::draw(frame, &fleet, &mut screen, now, theme))?;
             drawn = Some(now);
         }

@@ -57,6 +57,16 @@ pub enum Update {
     Unreadable,
 }
 
+/// The present, and up to when it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The present.
+    pub now: Instant,
+    /// Up to when the states of nodes are known: the present, or when the link was lost. That we hear
+    /// nothing of a node then says nothing about it.
+    pub known: Instant,
+}
+
 /// How many nodes are in which state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([usize; NodeState::ALL.len()]);
@@ -141,18 +151,26 @@ impl Fleet {
         self.nodes.get(id)
     }
 
+    /// The present as far as it is known.
+    pub fn moment(&self, now: Instant) -> Moment {
+        let lost = self.link.since.filter(|_| self.link.state == LinkState::Lost);
+        Moment { now, known: lost.unwrap_or(now) }
+    }
+
     /// The nodes that `filter` shows, in order.
     pub fn rows(&self, filter: &Filter, sort: SortBy, ascending: bool, now: Instant) -> Vec<&Node> {
+        let known = self.moment(now).known;
         let mut rows: Vec<&Node> = self.nodes.values().filter(|n| filter.shows(&n.hostname, &n.id)).collect();
-        rows.sort_by(|a, b| sort.compare(a, b, ascending, now));
+        rows.sort_by(|a, b| sort.compare(a, b, ascending, known));
         rows
     }
 
     /// How many nodes are in which state, all of them.
     pub fn counts(&self, now: Instant) -> Counts {
         let mut counts = Counts::default();
+        let known = self.moment(now).known;
         for node in self.nodes.values() {
-            counts.0[node.state(now) as usize] += 1;
+            counts.0[node.state(known) as usize] += 1;
         }
         counts
     }
@@ -223,6 +241,18 @@ mod tests {
         fleet.focus(Some(&id));
         fleet.apply(now, report("n600", None));
         assert!(fleet.node("n600").unwrap().report.is_some());
+    }
+
+    #[test]
+    fn a_lost_link_says_nothing_about_the_nodes() {
+        let now = Instant::now();
+        let later = now + std::time::Duration::from_secs(60);
+        let mut fleet = Fleet::new("a".into());
+        fleet.apply(now, Update::Link(LinkState::Up));
+        fleet.apply(now, report("pi", None));
+        assert_eq!(fleet.counts(later).of(NodeState::Down), 1, "with a link, silence is news");
+        fleet.apply(now, Update::Link(LinkState::Lost));
+        assert_eq!(fleet.counts(later).of(NodeState::Live), 1);
     }
 
     #[test]

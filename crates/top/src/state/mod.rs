@@ -9,7 +9,7 @@ mod screen;
 mod sort;
 
 pub use filter::{Filter, matches};
-pub use fleet::{Counts, Fleet, Link, LinkState, Update};
+pub use fleet::{Counts, Fleet, Link, LinkState, Moment, Update};
 pub use node::{HISTORY, Node, NodeState};
 pub use rate::{DeviceRate, Rates};
 pub use screen::{Action, Screen};

@@ -58,7 +58,8 @@ pub struct Screen {
     pub details: bool,
     /// Whether the help is open.
     pub help: bool,
-    /// The selected node; it stays selected when the order changes.
+    /// The node that was selected; it stays so when the order changes. Until one is, and when it is no
+    /// longer shown, the first row counts as selected.
     pub selected: Option<Text>,
     /// First row of the table that is shown.
     pub top: usize,
@@ -102,6 +103,7 @@ impl Screen {
             Action::Last => self.selected = rows.last().cloned(),
             Action::Details => {
                 self.details = !self.details && !rows.is_empty();
+                self.selected = self.current(rows).cloned();
                 self.scroll = 0;
             }
             Action::Neighbour(by) => {
@@ -153,11 +155,18 @@ impl Screen {
         self.selected.as_ref().and_then(|id| rows.iter().position(|r| r == id)).unwrap_or(0)
     }
 
-    /// Sees to it that something is selected and that it is among the `height` rows shown.
+    /// The node that counts as selected.
+    pub fn current<'a>(&self, rows: &'a [Text]) -> Option<&'a Text> {
+        rows.get(self.index(rows))
+    }
+
+    /// Sees to it that what is selected is among the `height` rows shown.
     pub fn settle(&mut self, rows: &[Text], height: usize) {
         self.page = height;
         let at = self.index(rows);
-        self.selected = rows.get(at).cloned();
+        if self.current(rows) != self.selected.as_ref() {
+            self.selected = None;
+        }
         if at < self.top {
             self.top = at;
         } else if at >= self.top + height {
@@ -190,10 +199,15 @@ mod tests {
         let after = rows(&["c", "d", "a", "b"]);
         screen.settle(&after, 2);
         assert_eq!((screen.selected.as_deref(), screen.top), (Some("c"), 0));
-        screen.settle(&rows(&["x"]), 2);
-        assert_eq!(screen.selected.as_deref(), Some("x"), "gone: the first");
+        let others = rows(&["x", "y"]);
+        screen.settle(&others, 2);
+        assert_eq!(
+            (&screen.selected, screen.current(&others).map(Text::as_str)),
+            (&None, Some("x")),
+            "gone: the first"
+        );
         screen.settle(&[], 2);
-        assert_eq!(screen.selected, None);
+        assert_eq!(screen.current(&[]), None);
     }
 
     #[test]
@@ -201,6 +215,7 @@ mod tests {
         let mut screen = Screen::default();
         let all = rows(&["a", "b", "c"]);
         screen.settle(&all, 2);
+        assert_eq!(screen.selected, None, "nothing yet: the first row, whatever the order");
         for (action, selected) in [
             (Action::Move(-1), "a"),
             (Action::Page(5), "c"),

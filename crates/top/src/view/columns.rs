@@ -1,12 +1,10 @@
 //! The columns of the table: which fit into a width, and what stands in them.
 
-use std::time::Instant;
-
 use ratatui::style::Style;
 
 use super::format::{self, or_unknown};
 use super::theme::Theme;
-use crate::state::{HISTORY, Node, SortBy};
+use crate::state::{HISTORY, Moment, Node, SortBy};
 
 /// One column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +90,12 @@ pub(crate) fn layout(width: usize) -> Vec<Placed> {
 }
 
 /// What stands in `column` for `node`, and how it looks.
-pub(crate) fn cell(column: &Placed, node: &Node, now: Instant, theme: Theme) -> (String, Style) {
+pub(crate) fn cell(column: &Placed, node: &Node, moment: Moment, theme: Theme) -> (String, Style) {
     let plain = Style::new();
     match column.column {
         Column::Of(Node) => (node.hostname.to_string(), plain),
         Column::Of(State) => {
-            let state = node.state(now);
+            let state = node.state(moment.known);
             (state.word().to_owned(), theme.state(state))
         }
         Column::Of(Cpu) => (or_unknown(node.cpu_percent, format::percent), theme.cpu(node.cpu_percent)),
@@ -115,7 +113,7 @@ pub(crate) fn cell(column: &Placed, node: &Node, now: Instant, theme: Theme) -> 
         Column::Of(Transmit) => (or_unknown(node.rates.transmit_bytes, format::bytes), plain),
         Column::Of(Processes) => (or_unknown(node.processes, format::count), plain),
         Column::Of(Uptime) => (or_unknown(node.uptime_seconds, format::uptime), plain),
-        Column::Of(Age) => (or_unknown(node.age(now), format::age), plain),
+        Column::Of(Age) => (or_unknown(node.age(moment.now), format::age), plain),
         Column::History => {
             (format::sparkline(node.history.iter(), column.width), theme.cpu(node.cpu_percent))
         }

@@ -18,7 +18,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 pub(crate) use columns::{Placed, cell, layout};
 pub use theme::Theme;
 
-use crate::state::{Fleet, LinkState, Node, NodeState, Screen};
+use crate::state::{Fleet, LinkState, Moment, Node, NodeState, Screen};
 use crate::text;
 
 /// Below this height details take the whole screen instead of its lower half.
@@ -58,7 +58,10 @@ pub fn draw(
 
     frame.render_widget(header(fleet, rows.len(), now, theme, head.width as usize), head);
     let stale = fleet.link.state != LinkState::Up;
-    table::draw(frame.buffer_mut(), table, &rows, screen, stale, now, theme);
+    let selected = screen.index(&ids);
+    let moment = fleet.moment(now);
+    let content = table::Table { rows: &rows, screen, selected, stale, moment, theme };
+    table::draw(frame.buffer_mut(), table, &content);
     if rows.is_empty() && table.height > 1 {
         let words = nothing(fleet, screen, now);
         let (_, below) = split(table, 2);
@@ -66,9 +69,9 @@ pub fn draw(
         frame.render_widget(paragraph.wrap(ratatui::widgets::Wrap { trim: true }), below);
     }
     if !details.is_empty()
-        && let Some(node) = screen.selected.as_ref().and_then(|id| fleet.node(id))
+        && let Some(node) = rows.get(selected)
     {
-        draw_details(frame, details, node, screen, now, theme);
+        draw_details(frame, details, node, screen, moment, theme);
     }
     if let Some(words) = screen.notice.as_ref().filter(|_| !notice.is_empty()) {
         let words = text::fit(words, notice.width as usize).into_owned();
@@ -199,10 +202,10 @@ fn draw_details(
     area: Rect,
     node: &Node,
     screen: &mut Screen,
-    now: Instant,
+    moment: Moment,
     theme: Theme,
 ) {
-    let state = node.state(now);
+    let state = node.state(moment.known);
     let title = Line::from(vec![
         Span::styled(
             format!("─ {} ", text::fit(&node.hostname, (area.width as usize).saturating_sub(10))),
@@ -213,7 +216,7 @@ fn draw_details(
     let block = Block::new().borders(ratatui::widgets::Borders::TOP).border_style(theme.dim()).title(title);
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let lines = detail::lines(node, inner.width as usize, now, theme);
+    let lines = detail::lines(node, inner.width as usize, moment.now, theme);
     let height = inner.height as usize;
     screen.page = height;
     screen.scroll = screen.scroll.min(lines.len().saturating_sub(height));

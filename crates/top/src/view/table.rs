@@ -1,27 +1,33 @@
 //! The table of nodes.
 
-use std::time::Instant;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::columns::{Column, cell, layout};
 use super::theme::Theme;
-use crate::state::{Node, NodeState, Screen, SortBy};
+use crate::state::{Moment, Node, NodeState, Screen, SortBy};
 use crate::text;
 
-/// Draws headings and as many `rows` as there is room for, from `screen.top` on. With `stale`, what
-/// is shown is old: the link is down.
-pub(super) fn draw(
-    buf: &mut Buffer,
-    area: Rect,
-    rows: &[&Node],
-    screen: &Screen,
-    stale: bool,
-    now: Instant,
-    theme: Theme,
-) {
+/// What to draw.
+pub(super) struct Table<'a> {
+    /// All nodes that are shown, in order.
+    pub(super) rows: &'a [&'a Node],
+    /// What the person chose.
+    pub(super) screen: &'a Screen,
+    /// Which row is selected.
+    pub(super) selected: usize,
+    /// Whether what is shown is old: the link is down.
+    pub(super) stale: bool,
+    /// The present.
+    pub(super) moment: Moment,
+    /// Colours.
+    pub(super) theme: Theme,
+}
+
+/// Draws headings and as many rows as there is room for.
+pub(super) fn draw(buf: &mut Buffer, area: Rect, table: &Table<'_>) {
+    let Table { rows, screen, selected, stale, moment, theme } = *table;
     if area.is_empty() {
         return;
     }
@@ -48,16 +54,16 @@ pub(super) fn draw(
         let y = area.y + 1 + i as u16;
         let mut x = area.x;
         for column in &columns {
-            let (content, style) = cell(column, node, now, theme);
+            let (content, style) = cell(column, node, moment, theme);
             // What was true when the node was last heard need not be true now.
-            let old = matches!(node.state(now), NodeState::Down | NodeState::Left)
+            let old = matches!(node.state(moment.known), NodeState::Down | NodeState::Left)
                 && !matches!(column.column, Column::Of(SortBy::Node | SortBy::State | SortBy::Age));
             let style = if stale || old { Style::new().add_modifier(Modifier::DIM) } else { style };
             let content = text::pad(&content, column.width, column.right);
             buf.set_stringn(x, y, content, column.width, style);
             x = x.saturating_add(column.width as u16 + 1);
         }
-        if screen.selected.as_ref() == Some(&node.id) {
+        if screen.top + i == selected {
             buf.set_style(Rect { y, height: 1, ..area }, theme.selected());
         }
     }
