@@ -15,6 +15,9 @@ pub(crate) struct LogConfig {
 }
 
 impl LogConfig {
+    /// Only what went wrong: for commands whose output is something else.
+    pub(crate) const WARNINGS: LogConfig = LogConfig { level: Level::WARN, format: Format::Text };
+
     /// As the settings say; `None` when they are wrong.
     pub(crate) fn from<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) -> Option<LogConfig> {
         let (level, format) = (layers.get(&LOG_LEVEL), layers.get(&LOG_FORMAT));

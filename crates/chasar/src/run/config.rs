@@ -15,8 +15,7 @@ use crate::settings::layers::{Layers, REAL, default_places, unknown_variables};
 pub(crate) fn check(args: &ConfigCheck) -> Result<(), Failure> {
     let mut layers = Layers::new(BTreeMap::new(), args.path.as_deref(), REAL);
     // What each command would make of it, so that limits between settings are checked too.
-    masternode::config(&mut layers);
-    let _ = (clientnode::config(&mut layers), LogConfig::from(&mut layers));
+    let _ = (masternode::config(&mut layers), clientnode::config(&mut layers), LogConfig::from(&mut layers));
     if !layers.problems.is_empty() {
         return Err(Failure::configuration(&layers.problems));
     }

@@ -1,25 +1,168 @@
 //! `chasar masternode start`.
 
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use chasar_masternode::{Config, Endpoint, HttpConfig, Masternode};
+
+use super::state_dir;
 use crate::args::StartMasternode;
 use crate::exit::Failure;
-use crate::settings::definition;
+use crate::log::LogConfig;
+use crate::settings::definition::{
+    BIND, HTTP, HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, STREAM, TOKEN_FILE,
+};
 use crate::settings::layers::{Layers, REAL};
+use crate::settings::problem::Problem;
+use crate::settings::value::Listen;
+use crate::signal::Stop;
+
+/// How long to wait for the parts before looking whether to stop.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long a stop may take: what is queued is published and recorded.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) fn start(args: StartMasternode) -> Result<(), Failure> {
     let mut typed = args.settings.texts;
     typed.extend(args.log.texts);
     let mut layers = Layers::new(typed, args.config.path.as_deref(), REAL);
-    config(&mut layers);
-    if !layers.problems.is_empty() {
+    let (config, log) = (config(&mut layers), LogConfig::from(&mut layers));
+    let (Some(config), Some(log), true) = (config, log, layers.problems.is_empty()) else {
         return Err(Failure::configuration(&layers.problems));
+    };
+    log.install();
+    let stop = Stop::install(|| {}).map_err(Failure::no_signals)?;
+    let mut running = Masternode::start(config).map_err(Failure::new)?;
+    let addresses = running.addresses();
+    tracing::info!(
+        reports = %addresses.reports,
+        stream = %addresses.stream.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string),
+        http = %addresses.http.map_or_else(|| "off".to_owned(), |a| format!("http://{a}")),
+        "masternode started"
+    );
+    while !stop.requested() {
+        match running.wait(PATIENCE) {
+            Ok(None) => {}
+            Ok(Some(())) => break,
+            Err(error) => {
+                // The reason matters; how the others end does not.
+                let _ = running.stop(STOP_WITHIN);
+                return Err(Failure::new(error));
+            }
+        }
     }
-    Err(Failure::new("the masternode is not part of this build"))
+    running.stop(STOP_WITHIN).map_err(Failure::new)?;
+    tracing::info!("masternode stopped");
+    Ok(())
 }
 
-pub(crate) fn config(layers: &mut Layers) {
-    for setting in definition::of_section(definition::MASTERNODE) {
-        if let Some(given) = layers.text(setting) {
-            layers.check(setting, &given);
-        }
+/// What the settings mean; `None` when something is wrong, which is then among the problems.
+pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) -> Option<Config> {
+    // All are read before any is missed, so that all problems are found.
+    let (bind, port) = (layers.get(&BIND), layers.get(&LISTEN_PORT));
+    let (stream, http) = (layers.get(&STREAM), layers.get(&HTTP));
+    let (names, token_file) = (layers.get(&HTTP_NAMES), layers.get(&TOKEN_FILE));
+    let state_dir = match layers.get(&MASTERNODE_STATE_DIR) {
+        Some(given) => given.value,
+        None => state_dir::default_or_problem(layers, MASTERNODE, &MASTERNODE_STATE_DIR)?,
+    };
+    let token = match token_file {
+        None => None,
+        Some(given) => match read_token(&given.value) {
+            Ok(token) => Some(token),
+            Err(message) => {
+                layers.problems.push(Problem { place: given.place, message });
+                return None;
+            }
+        },
+    };
+    let bind = bind?.value;
+    let endpoint = |listen: Listen| match listen {
+        Listen::Off => None,
+        Listen::Port(port) => Endpoint::new(&bind, port).ok(),
+        Listen::Address(host, port) => Endpoint::new(&host, port).ok(),
+    };
+    let mut config = Config::new(&bind, state_dir).ok()?;
+    config.reports = config.reports.with_port(port?.value);
+    config.stream = endpoint(stream?.value);
+    config.http = endpoint(http?.value).map(|endpoint| HttpConfig {
+        token,
+        host_names: names.map(|given| given.value).unwrap_or_default(),
+        ..HttpConfig::new(endpoint)
+    });
+    Some(config)
+}
+
+/// The token in a file, without the line break that editors add.
+fn read_token(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        format!("cannot read {}: {e}; write a token of 16 to 256 characters into it", path.display())
+    })?;
+    let token = text.trim();
+    if !(16..=256).contains(&token.len()) || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(format!(
+            "{} has no token of 16 to 256 characters (letters, digits, punctuation)",
+            path.display()
+        ));
+    }
+    Ok(token.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn layers(typed: &[(&str, &str)]) -> Layers<impl Fn(&str) -> Option<OsString> + use<>> {
+        let typed: BTreeMap<String, String> =
+            typed.iter().map(|(id, text)| (format!("masternode.{id}"), (*text).to_owned())).collect();
+        let environment = |name: &str| match name {
+            "STATE_DIRECTORY" => Some(OsString::from("/state")),
+            "XDG_CONFIG_HOME" => Some(OsString::from("/dev/null")),
+            _ => None,
+        };
+        Layers::new(typed, None, environment)
+    }
+
+    #[test]
+    fn without_a_word_it_is_the_masternodes_own_default() {
+        let ours = config(&mut layers(&[])).expect("sound");
+        let theirs = Config::new("127.0.0.1", "/state/masternode").unwrap();
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    }
+
+    #[test]
+    fn every_setting_arrives() {
+        let folder = tempfile::tempdir().unwrap();
+        let token = folder.path().join("token");
+        std::fs::write(&token, "0123456789abcdef\n").unwrap();
+        let config = config(&mut layers(&[
+            ("bind", "::1"),
+            ("port", "7"),
+            ("stream", "localhost:8"),
+            ("http", "9"),
+            ("http_names", "a.example, b"),
+            ("token_file", token.to_str().unwrap()),
+            ("state_dir", "/elsewhere"),
+        ]))
+        .expect("sound");
+        assert_eq!(config.reports, Endpoint::new("::1", 7).unwrap());
+        assert_eq!(config.stream, Some(Endpoint::new("localhost", 8).unwrap()));
+        let http = config.http.expect("on");
+        assert_eq!(http.endpoint, Endpoint::new("::1", 9).unwrap());
+        assert_eq!(http.host_names, ["a.example", "b"]);
+        assert_eq!(http.token.as_deref(), Some("0123456789abcdef"));
+        assert_eq!(config.state_dir, Path::new("/elsewhere"));
+    }
+
+    #[test]
+    fn stream_and_http_can_be_off_and_a_bad_token_is_told() {
+        let off = config(&mut layers(&[("stream", "off"), ("http", "off")])).expect("sound");
+        assert!(off.stream.is_none() && off.http.is_none());
+        let mut layers = layers(&[("token_file", "/nowhere")]);
+        assert!(config(&mut layers).is_none());
+        let problem = layers.problems[0].to_string();
+        assert!(problem.starts_with("--token-file: cannot read /nowhere"), "{problem}");
     }
 }

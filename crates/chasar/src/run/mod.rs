@@ -2,6 +2,7 @@
 
 mod clientnode;
 mod config;
+mod demo;
 mod manual;
 mod masternode;
 mod state_dir;
@@ -20,6 +21,6 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Completions(args) => manual::completions(args.shell),
         Command::Man(args) => manual::pages(args.dir.as_deref()),
         Command::Watch(args) => watch::watch(args),
-        _ => Err(Failure::new("the demo is not part of this build")),
+        Command::Demo(args) => demo::demo(&args),
     }
 }
