@@ -277,7 +277,7 @@ impl Table {
 }
 
 /// Whether a pid was given out after `before` was the last one; `last` is the last one now.
-fn given_out_since(pid: u32, before: Option<u32>, last: Option<u32>) -> bool {
+pub(crate) fn given_out_since(pid: u32, before: Option<u32>, last: Option<u32>) -> bool {
     match (before, last) {
         // Pids wrap around at the largest.
         (Some(before), Some(last)) if last < before => pid > before || pid <= last,

@@ -203,7 +203,7 @@ fn a_process_that_no_pid_foretold_is_found_by_the_next_listing() {
     stage.sample();
     stage.processes.insert(8, Fake::new("restored"));
     let found = (0..10).position(|_| stage.sample().process.0.len() == 2);
-    assert!(found.is_some(), "never found");
+    assert_eq!(found, Some(9), "the tenth sample after the first lists the folder, and none before");
     // Pids that wrapped around are found at once.
     stage.processes.insert(3, Fake::new("wrapped"));
     stage.last_pid = 3;
@@ -299,4 +299,16 @@ fn live_processes_that_do_nothing_cost_one_call_each() {
     }
     // One each, three more for each that ran or has its turn, and a few for what is new.
     assert!(least < processes + processes / 2 + 100, "{least} calls for {processes} processes");
+}
+
+#[test]
+fn pids_given_out_since_are_known_across_a_wrap() {
+    use super::table::given_out_since;
+    assert!(given_out_since(11, Some(10), Some(12)) && !given_out_since(10, Some(10), Some(12)));
+    assert!(given_out_since(13, Some(10), Some(12)), "it came after the last pid was asked for");
+    assert!(
+        given_out_since(32_767, Some(32_000), Some(400)) && given_out_since(400, Some(32_000), Some(400))
+    );
+    assert!(!given_out_since(5_000, Some(32_000), Some(400)));
+    assert!(!given_out_since(5, None, Some(400)));
 }
