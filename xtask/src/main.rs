@@ -5,7 +5,6 @@
     reason = "a command line tool speaks on its standard streams"
 )]
 
-mod dictionary;
 mod fuzz;
 mod peers;
 mod schema;
@@ -13,7 +12,7 @@ mod test;
 #[cfg(test)]
 mod tidy;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
@@ -32,11 +31,6 @@ enum Task {
     Peers,
     /// Write `docs/report.schema.json` and `docs/event.schema.json` from the types of `wire`.
     Schema,
-    /// Train the compression dictionary of `wire` on the reports in a folder (one JSON file each).
-    TrainDictionary {
-        /// Folder of `*.json` files, searched with its subfolders.
-        reports: PathBuf,
-    },
     /// Run fuzz targets with libFuzzer (all, or the ones named) and stop at the first finding.
     Fuzz {
         /// Names of targets; all when none is given.
@@ -56,7 +50,6 @@ fn main() -> ExitCode {
             }
         }),
         Task::Schema => schema::write(),
-        Task::TrainDictionary { reports } => dictionary::train(&reports),
         Task::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
     };
     match done {

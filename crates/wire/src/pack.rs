@@ -12,7 +12,7 @@ use zstd::zstd_safe;
 
 use crate::limits::MAX_REPORT_BYTES;
 
-/// The dictionary, trained on reports of many kinds of hosts (`cargo xtask train-dictionary`).
+/// The dictionary, trained on reports of many kinds of hosts (`cargo run -p chasar-bench --bin train-dictionary`).
 ///
 /// A dictionary in use is never changed: a new one gets a new id and the old one stays readable.
 pub static DICTIONARY: &[u8] = include_bytes!("../dictionary/report-1.zdict");
