@@ -119,7 +119,11 @@ impl<E: Fn(&str) -> Option<OsString>> Layers<E> {
     /// Adds to the problems if what was given is wrong.
     pub(crate) fn check(&mut self, setting: &dyn AnySetting, given: &Given<String>) {
         if let Err(rest) = setting.check(&given.value) {
-            let message = format!("{} {rest}", quoted(&given.value));
+            let mut message = format!("{} {rest}", quoted(&given.value));
+            // In a pod beside a service called chasar-masternode, CHASAR_MASTERNODE_PORT is such an address.
+            if matches!(given.place, Place::Environment(_)) && given.value.starts_with("tcp://") {
+                message += "; if Kubernetes set it for a service, set enableServiceLinks to false in the pod";
+            }
             self.problems.push(Problem { place: given.place.clone(), message });
         }
     }
@@ -248,6 +252,7 @@ mod tests {
         let line = BTreeMap::from([("clientnode.interval".to_owned(), "0".to_owned())]);
         let environment = |name: &str| match name {
             "CHASAR_CLIENTNODE_PROCESSES" => Some(OsString::from("many")),
+            "CHASAR_MASTERNODE_PORT" => Some(OsString::from("tcp://10.0.0.1:5555")),
             "CHASAR_CLIENTNODE_PORT" => Some(OsString::new()),
             "XDG_CONFIG_HOME" => Some(OsString::from("/dev/null")),
             _ => None,
@@ -255,6 +260,7 @@ mod tests {
         let mut layers = Layers::new(line, None, environment);
         assert_eq!(layers.get(&definition::INTERVAL), None);
         assert_eq!(layers.get(&definition::PROCESSES), None);
+        assert_eq!(layers.get(&definition::LISTEN_PORT), None);
         assert_eq!(layers.get(&definition::PORT).unwrap().place, Place::Default);
         let lines: Vec<String> = layers.problems.iter().map(Problem::to_string).collect();
         assert_eq!(
@@ -263,6 +269,8 @@ mod tests {
                 "--interval: \"0\" is not an interval; give 0.1 to 3600 seconds, such as 0.5, 2s or 1m",
                 "environment CHASAR_CLIENTNODE_PROCESSES: \"many\" is not a number of processes; \
                  give 0 to 4096, all, or none",
+                "environment CHASAR_MASTERNODE_PORT: \"tcp://10.0.0.1:5555\" is not a port; give a number from 0 to \
+                 65535; if Kubernetes set it for a service, set enableServiceLinks to false in the pod",
             ]
         );
     }
