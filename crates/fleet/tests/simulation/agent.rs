@@ -38,6 +38,8 @@ const MARGIN: u64 = 2_000;
 pub(crate) struct Agent {
     pub(crate) id: String,
     pub(crate) hostname: String,
+    /// Tells agents of one identity and one host name apart.
+    pub(crate) label: String,
     pub(crate) interval_ms: u64,
     /// The host's clock less the true time.
     pub(crate) clock_ms: i64,
@@ -55,6 +57,8 @@ pub(crate) struct Agent {
     reconnect_at: Option<u64>,
     /// Since when the masternode takes nothing in; heartbeats go unanswered.
     unreachable_since: Option<u64>,
+    /// Since when the network takes what it sends.
+    up_since: u64,
     pub(crate) outbox: VecDeque<Kept>,
     to_replay: VecDeque<(String, u64)>,
     in_flight: VecDeque<(u64, Report)>,
@@ -68,6 +72,7 @@ impl Agent {
     pub(crate) fn new(id: String, hostname: String, interval_ms: u64, random: &mut Random) -> Agent {
         Agent {
             id,
+            label: hostname.clone(),
             hostname,
             interval_ms,
             clock_ms: 0,
@@ -83,6 +88,7 @@ impl Agent {
             link: Link::Down,
             reconnect_at: None,
             unreachable_since: None,
+            up_since: 0,
             outbox: VecDeque::new(),
             to_replay: VecDeque::new(),
             in_flight: VecDeque::new(),
@@ -110,6 +116,7 @@ impl Agent {
         if self.running {
             if self.link == Link::Down && reachable && self.reconnect_at.is_some_and(|at| at <= now) {
                 self.link = Link::Up;
+                self.up_since = now;
                 self.reconnect_at = None;
             }
             if self.next_sample <= now {
@@ -143,7 +150,7 @@ impl Agent {
     fn start(&mut self, now: u64, random: &mut Random) {
         self.running = true;
         self.sessions += 1;
-        self.session = format!("{}-s{}", self.hostname, self.sessions);
+        self.session = format!("{}-s{}", self.label, self.sessions);
         self.sequence = 0;
         self.next_sample = now;
         self.link = Link::Down;
@@ -296,6 +303,11 @@ impl Agent {
         }
         self.to_replay.clear();
         self.start_at = Some(now + random.between(5_000, 60_000));
+    }
+
+    /// Whether the masternode should have heard of it within the last three intervals.
+    pub(crate) fn is_heard(&self, now: u64) -> bool {
+        self.running && self.link == Link::Up && now - self.up_since >= 4 * self.interval_ms + 1_000
     }
 
     /// Whether this report was sent and has not arrived yet.

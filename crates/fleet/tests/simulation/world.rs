@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chasar_fleet::{Effect, Fleet, Input, Now, Origin, Settings};
 
+use chasar_wire::StateChange;
+
 use crate::agent::Agent;
 use crate::check::Checks;
 use crate::random::Random;
@@ -56,6 +58,10 @@ impl World {
         if faults.clones {
             let interval = agents[0].interval_ms;
             let mut clone = Agent::new("n0".into(), "twin".into(), interval, &mut random);
+            clone.label = "twin".into();
+            if random.once_in(2) {
+                clone.hostname = "h0".into();
+            }
             // A copied disk, but another computer: its clock may be off by anything.
             clone.clock_ms = [0, -300, 40, -3_600_000, 900_000][random.between(0, 5) as usize];
             agents.push(clone);
@@ -178,6 +184,7 @@ impl World {
             let published = effects.iter().any(|e| matches!(e, Effect::Accepted { .. }));
             assert!(!published, "a tick published a report");
             self.checks.effects(now, &effects);
+            nobody_is_down_who_sends(now, &effects, &self.agents);
             self.checks.fleet(now, &fleet.snapshot(clock), fleet.missing_ranges());
         }
         // The memory is written a little after publishing.
@@ -190,6 +197,20 @@ impl World {
             }
             self.checks.remembered();
         }
+    }
+}
+
+/// However deaf the masternode was: who goes on sending is not down.
+fn nobody_is_down_who_sends(now: u64, effects: &[Effect], agents: &[Agent]) {
+    for effect in effects {
+        let Effect::Changed(event) = effect else { continue };
+        if event.change != StateChange::Down || event.node_id.contains('~') {
+            continue;
+        }
+        // Of two that share an identity, one may go on while the other is down.
+        let mut of_node = agents.iter().filter(|a| *a.id == *event.node_id);
+        let heard = of_node.next().is_some_and(|a| a.is_heard(now)) && of_node.next().is_none();
+        assert!(!heard, "{} is down and goes on sending", event.node_id);
     }
 }
 
