@@ -12,7 +12,7 @@ use crate::identity::{clone_id, fingerprint, legacy_id};
 use crate::memory::Journal;
 use crate::node::{Incoming, Node, Out, Outcome};
 use crate::sender::BadSenders;
-use crate::session::Sessions;
+use crate::session::{Session, Sessions};
 use crate::snapshot::{About, Counters, FleetSnapshot, Totals};
 use crate::{Now, Settings, State};
 
@@ -140,6 +140,7 @@ impl Fleet {
         let mut outcome = node.observe(incoming, &mut out);
         if let Outcome::Clone { moved, session, mark } = outcome {
             if node.clones.len() < MAX_CLONES && node.clone_of.is_none() {
+                // What became of the state until here; `split` books the rest.
                 *self.totals.of(state) -= 1;
                 *self.totals.of(node.state) += 1;
                 self.ranges = self.ranges + node.sessions.ranges() - ranges;
@@ -226,7 +227,10 @@ impl Fleet {
         effects: &mut Vec<Effect>,
     ) {
         let now = incoming.now;
-        let Some(slot) = self.room(now, effects) else {
+        // The clone may be known: a restart of one that has the same host name and MAC address as its
+        // partner looks like the partner's at first.
+        let known = self.silent_twin(primary, moved, incoming.heard);
+        let Some(slot) = known.or_else(|| self.room(now, effects)) else {
             let mut out = Out { effects, counters: &mut self.counters, settings: &self.settings };
             if let Some(node) = &mut self.nodes[primary as usize] {
                 node.after_split(incoming, &mut out);
@@ -234,41 +238,70 @@ impl Fleet {
             return self.full_without_refusal(now, effects);
         };
         let Some(node) = &mut self.nodes[primary as usize] else { return };
+        let state = node.state;
         let stays = if moved == session { node.sessions.current } else { session };
+        let ranges = node.sessions.ranges();
         let taken = node.sessions.split(moved, stays);
-        let (fingerprint, hostname) = (taken.fingerprint, taken.hostname.clone());
-        let mut attempt = 0;
-        let id = loop {
-            let id = clone_id(&node.id, fingerprint, attempt);
-            if !self.by_id.contains_key(&id) {
-                break id;
-            }
-            attempt += 1;
-        };
-        node.clones.push(slot);
+        let hostname = taken.hostname.clone();
+        self.ranges -= ranges - node.sessions.ranges();
         node.dirty = true;
         node.changed();
-        let about = About { hostname: hostname.clone(), ..(*node.about).clone() };
-        let mut other = Node::new(id, about, now, incoming.heard);
-        other.interval = node.interval;
-        other.clone_of = Some(primary);
-        other.sessions = Sessions::only(taken);
-        // What moves with the session was counted already; inserting counts it again.
-        self.ranges -= other.sessions.ranges();
         let mut out = Out { effects, counters: &mut self.counters, settings: &self.settings };
-        out.effects.push(Effect::Changed(other.event(StateChange::Joined, now.unix_ms, false)));
-        let before = if moved == session {
-            other.after_split(incoming, &mut out);
-            node.state
-        } else {
-            let before = node.state;
-            node.after_split(incoming, &mut out);
-            before
+        let before = match &mut self.nodes[slot as usize..] {
+            [Some(other), ..] if known.is_some() => {
+                let (before, ranges) = (other.state, other.sessions.ranges());
+                other.adopt(taken, now, incoming.heard, &mut out);
+                self.ranges = self.ranges + other.sessions.ranges() - ranges;
+                before
+            }
+            _ => {
+                let other = self.new_clone(primary, slot, taken, incoming);
+                let joined = other.event(StateChange::Joined, now.unix_ms, false);
+                effects.push(Effect::Changed(joined));
+                self.insert(slot, other);
+                self.cloned(primary, hostname, now, effects);
+                State::Live
+            }
         };
-        self.insert(slot, other);
-        self.cloned(primary, hostname, now, effects);
-        self.settle(primary, before, now, effects);
-        self.settle(slot, State::Live, now, effects);
+        let of_report = if moved == session { slot } else { primary };
+        let mut out = Out { effects, counters: &mut self.counters, settings: &self.settings };
+        if let Some(node) = &mut self.nodes[of_report as usize] {
+            node.after_split(incoming, &mut out);
+        }
+        self.settle(primary, state, now, effects);
+        self.settle(slot, before, now, effects);
+    }
+
+    /// A clone of `primary` that fell silent and looks like the one session `moved` is of.
+    fn silent_twin(&self, primary: u32, moved: usize, heard: Duration) -> Option<u32> {
+        let node = self.nodes[primary as usize].as_ref()?;
+        let fingerprint = node.sessions.list.get(moved)?.fingerprint;
+        let is_twin = |slot: &&u32| {
+            self.nodes[**slot as usize].as_ref().is_some_and(|other| {
+                let silent = heard.saturating_sub(other.last_heard) > 2 * other.interval;
+                silent && other.sessions.current().is_some_and(|s| s.fingerprint == fingerprint)
+            })
+        };
+        node.clones.iter().find(is_twin).copied()
+    }
+
+    fn new_clone(&mut self, primary: u32, slot: u32, session: Session, incoming: &Incoming<'_>) -> Node {
+        let mut about = About { hostname: session.hostname.clone(), ..About::default() };
+        let (mut raw, mut interval) = (Arc::from(""), None);
+        if let Some(node) = &mut self.nodes[primary as usize] {
+            node.clones.push(slot);
+            (raw, interval) = (node.id.clone(), Some(node.interval));
+            about = About { hostname: session.hostname.clone(), ..(*node.about).clone() };
+        }
+        let id = (0..)
+            .map(|attempt| clone_id(&raw, session.fingerprint, attempt))
+            .find(|id| !self.by_id.contains_key(id))
+            .expect("the attempts never end");
+        let mut clone = Node::new(id, about, incoming.now, incoming.heard);
+        clone.interval = interval.unwrap_or(clone.interval);
+        clone.clone_of = Some(primary);
+        clone.sessions = Sessions::only(session);
+        clone
     }
 
     pub(crate) fn insert(&mut self, slot: u32, node: Node) {

@@ -254,6 +254,20 @@ impl Node {
         out.effects.push(Effect::Refused { reason: "conflict" });
     }
 
+    /// Takes in the session of a restarted clone that could not be told from its partner at first.
+    pub(crate) fn adopt(&mut self, session: Session, now: Now, heard: Duration, out: &mut Out<'_>) {
+        let mut gaps = Gaps::default();
+        self.sessions.adopt(session, &mut |s, from, to| gaps.say(s, from, to));
+        self.say_gaps(gaps, now, out);
+        self.last_heard = heard;
+        self.last_report_ms = now.unix_ms;
+        if self.state != State::Live {
+            self.enter(State::Live, StateChange::Back, now, out.effects);
+        }
+        self.dirty = true;
+        self.changed();
+    }
+
     /// Accounts for a report that was found out to be a clone's, or its partner's.
     pub(crate) fn after_split(&mut self, incoming: &Incoming<'_>, out: &mut Out<'_>) {
         self.renaming = None;

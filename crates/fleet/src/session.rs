@@ -286,6 +286,19 @@ impl Sessions {
         session
     }
 
+    /// Takes a session in that turned out to be of this node; it is the running one from now on.
+    pub(crate) fn adopt(&mut self, session: Session, said: &mut impl FnMut(&Session, u64, u64)) {
+        if self.list.len() >= MAX_SESSIONS {
+            self.evict(said);
+        }
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        self.current = self.list.len();
+        self.list.push(Session { number, suspicion: Suspicion::default(), ..session });
+        self.claim = None;
+        self.by_silence = false;
+    }
+
     /// Gives up what the running session's newest report says will not come.
     pub(crate) fn close_final(&mut self, said: &mut impl FnMut(&Session, u64, u64)) {
         let Some(claim) = self.claim else { return };

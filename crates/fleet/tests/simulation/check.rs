@@ -7,8 +7,8 @@ use chasar_wire::{Report, StateChange};
 
 use crate::agent::{Agent, Key};
 
-/// After a stall nobody is judged for so long.
-const UNSURE: u64 = 35_000;
+/// After a restart or stall nobody is judged for so long: both graces, and three intervals of 5 s.
+const UNSURE: u64 = 60_000;
 
 #[derive(Default)]
 struct NodeCheck {
@@ -249,7 +249,15 @@ impl Checks {
             }
         }
         for node in &snapshot.nodes {
-            assert_eq!(node.state, State::Live, "{} at rest", node.node_id);
+            // Two computers with one identity, one name and one MAC that both restart cannot be told
+            // apart for certain, so a name made for one of them may be left over.
+            let may_be_left_over = node.node_id.contains('~') && node.state == State::Down;
+            assert!(
+                node.state == State::Live || may_be_left_over,
+                "{} is {:?} at rest",
+                node.node_id,
+                node.state
+            );
             assert_eq!(node.missing, 0, "{} still misses reports", node.node_id);
         }
         // Replayed out of order, an old report can seem the newest just after a restart of the
