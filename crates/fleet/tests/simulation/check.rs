@@ -262,7 +262,8 @@ impl Checks {
         }
         // Replayed out of order, an old report can seem the newest just after a restart of the
         // masternode, and with its old word gaps seem final. Such reports are taken all the same.
-        if !agents.iter().any(|a| a.shuffled_replay) {
+        // And of two that share an identity, until they are told apart, one may give up for the other.
+        if !self.clones && !agents.iter().any(|a| a.shuffled_replay) {
             assert_eq!(self.recovered, 0, "reports came after they were called lost");
         }
         assert_eq!(self.cloned > 0, self.clones, "clones are found, and only clones");
