@@ -9,7 +9,7 @@
 //! | [`report`] | the report itself |
 //! | [`family`] | one file for each family of numbers |
 //! | [`limits`] | the bounds both ends enforce, and the scan that checks them |
-//! | [`decode`] / [`encode`] | bytes to report and back |
+//! | [`mod@decode`] / [`mod@encode`] | bytes to report and back |
 //! | [`pack`] | zstd with the trained dictionary, for thin links and the outbox |
 //! | [`topic`] | the first frame of every message |
 //! | [`event`] | what the masternode says about a node on `chasar/node/<id>/state` |

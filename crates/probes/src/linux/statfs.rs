@@ -23,6 +23,9 @@ pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(2);
 pub(crate) const REMOTE_EVERY: Duration = Duration::from_secs(10);
 /// How long a sample waits for answers; they take microseconds unless something is wrong.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// How long it waits for the first answer of a local mount, so that on a host as busy as at its start
+/// the first report is whole.
+const PATIENCE_FOR_THE_FIRST: Duration = Duration::from_millis(250);
 
 /// How a mount point is asked.
 pub(crate) type Ask = Arc<dyn Fn(&CStr) -> io::Result<FileSystemStatus> + Send + Sync>;
@@ -174,7 +177,8 @@ impl Asker {
                 e.wanted_at == Some(now) && (!e.target.remote || matches!(e.answer, Answer::Pending))
             })
         };
-        let deadline = Instant::now() + PATIENCE;
+        let first = state.entries.iter().any(|e| !e.target.remote && matches!(e.answer, Answer::Pending));
+        let deadline = Instant::now() + if first { PATIENCE_FOR_THE_FIRST } else { PATIENCE };
         while outstanding(&mut state) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
