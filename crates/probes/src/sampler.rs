@@ -29,7 +29,7 @@ pub enum ProcessList {
 impl ProcessList {
     /// How many of the busiest are listed unless told otherwise: what a report of 12 KiB has room
     /// for (docs/adr/0002).
-    pub const DEFAULT: usize = 25;
+    pub const DEFAULT: usize = 20;
 
     /// The most processes the report may list.
     pub fn limit(self) -> usize {

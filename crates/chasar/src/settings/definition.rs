@@ -296,7 +296,7 @@ pub(crate) static PROCESSES: Setting<Processes> = Setting {
         key: "processes",
         value_name: "number",
         form: Form::Flag,
-        default: Default::Text("25"),
+        default: Default::Text("20"),
         choices: &[],
         help: "How many processes to list in a report, the busiest first: a number, all, or none",
         more: "Processes are counted whatever this says. all stops at the 4096 that a report may have.",
