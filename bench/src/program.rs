@@ -32,6 +32,7 @@ impl Masternode {
             .args(["--stream", &stream.to_string(), "--http", &http.to_string()])
             .arg("--state-dir")
             .arg(state.path())
+            .args(["--log-level", "warn"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -21,9 +21,12 @@ use clap::Parser;
 /// What a clientnode costs its computer, beside its peers.
 #[derive(Parser)]
 struct Options {
-    /// Sleeping processes to add to those of the computer.
+    /// Processes in all, most of them asleep.
     #[arg(long, default_value_t = 400)]
     processes: usize,
+    /// Measure among the processes of this computer, too, not in a process namespace of its own.
+    #[arg(long)]
+    on_host: bool,
     /// How long to measure.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -62,11 +65,27 @@ impl Drop for Running {
     }
 }
 
-fn main() -> io::Result<()> {
+/// Runs this program again in a process namespace of its own, where nobody else's processes count.
+fn in_own_namespace() -> io::Result<ExitCode> {
+    let status = Command::new("unshare")
+        .args(["--fork", "--pid", "--mount-proc", "--kill-child", "--"])
+        .arg(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .arg("--on-host")
+        .status()?;
+    Ok(status.code().map_or(ExitCode::FAILURE, |code| ExitCode::from(code as u8)))
+}
+
+fn main() -> io::Result<ExitCode> {
     let options = Options::parse();
-    let sleepers = (0..options.processes)
-        .map(|_| Running::start(Command::new("sleep").arg("86400")))
-        .collect::<io::Result<Vec<_>>>()?;
+    if !options.on_host {
+        return in_own_namespace();
+    }
+    measure(&options)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(options: &Options) -> io::Result<()> {
     let masternode = Masternode::start(&options.program)?;
     let state = tempfile::tempdir()?;
     let port = masternode.reports.port().to_string();
@@ -97,12 +116,17 @@ fn main() -> io::Result<()> {
         measured.push(("node_exporter, scraped", exporter));
     }
 
+    let there = processes()?;
+    let sleepers = (there..options.processes)
+        .map(|_| Running::start(Command::new("sleep").arg("86400")))
+        .collect::<io::Result<Vec<_>>>()?;
+
     thread::sleep(Duration::from_secs(3));
     let cpu = |running: &Running| meter::cpu_time(running.0.id());
     let before = measured.iter().map(|(_, r)| cpu(r)).collect::<io::Result<Vec<_>>>()?;
     let began = Instant::now();
     let mut last = (Duration::ZERO, before[0]);
-    println!("{} processes on this computer", std::fs::read_dir("/proc")?.filter(numeric).count());
+    println!("{} processes", processes()?);
     while began.elapsed() < Duration::from_secs(options.seconds) {
         let rest = Duration::from_secs(options.seconds).saturating_sub(began.elapsed());
         thread::sleep(options.every.map_or(rest, |s| rest.min(Duration::from_secs(s))));
@@ -135,8 +159,14 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-fn numeric(entry: &io::Result<std::fs::DirEntry>) -> bool {
-    entry.as_ref().is_ok_and(|e| e.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+/// How many processes there are.
+fn processes() -> io::Result<usize> {
+    let numeric = |name: OsString| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc")? {
+        count += usize::from(numeric(entry?.file_name()));
+    }
+    Ok(count)
 }
 
 /// What a Prometheus with an interval of one second would do; the number of answers.

@@ -20,6 +20,7 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let Data::Struct(data) = &input.data else { return Err(wrong("Read is derived for structs")) };
     let Fields::Named(fields) = &data.fields else { return Err(wrong("Read wants named fields")) };
     let (mut keys, mut values, mut arms, mut built) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut in_order = Vec::new();
     for (i, field) in fields.named.iter().enumerate() {
         let ident = field.ident.as_ref().ok_or_else(|| wrong("Read wants named fields"))?;
         let (key, ty, value) = (ident.to_string(), &field.ty, format_ident!("value_{ident}"));
@@ -42,7 +43,16 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
                 if #value.is_some() {
                     return Err(parser.fault("a key that was there already"));
                 }
-                #value = Some(crate::json::Read::read(parser)?);
+                #value = Some(parser.under(#key, crate::json::Read::read)?);
+            }
+        });
+        let written = proc_macro2::Literal::byte_string(format!("\"{key}\":").as_bytes());
+        in_order.push(quote! {
+            if parser.next_is(#written) {
+                #value = Some(parser.under(#key, crate::json::Read::read)?);
+                if !parser.another()? {
+                    break 'members;
+                }
             }
         });
         built.push(if default {
@@ -63,13 +73,23 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
             fn read(parser: &mut crate::json::Parser<'_>) -> Result<Self, crate::json::Fault> {
                 const KEYS: &[&str] = &[#(#keys),*];
                 #(#values)*
-                parser.object(KEYS, |parser, key| {
-                    match key {
-                        #(#arms)*
-                        _ => parser.skip()?,
+                'members: {
+                    if !parser.open()? {
+                        break 'members;
                     }
-                    Ok(())
-                })?;
+                    // As a clientnode writes them: no key is searched for.
+                    #(#in_order)*
+                    // In any other order.
+                    loop {
+                        match parser.key(KEYS)? {
+                            #(#arms)*
+                            _ => parser.skip()?,
+                        }
+                        if !parser.another()? {
+                            break 'members;
+                        }
+                    }
+                }
                 Ok(Self { #(#built)* })
             }
         }

@@ -94,8 +94,12 @@ impl Parser<'_> {
     /// Passes digits, adding them to `n` (which means nothing after more than eighteen).
     #[inline]
     fn digits(&mut self, mut n: u64) -> u64 {
-        while let Some(digit @ b'0'..=b'9') = self.byte() {
-            n = n.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+        for byte in &self.text.as_bytes()[self.at..] {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            n = n.wrapping_mul(10).wrapping_add(u64::from(digit));
             self.at += 1;
         }
         n

@@ -11,7 +11,7 @@ pub struct Fault {
     /// Byte offset.
     pub at: usize,
     /// The keys that lead there, outermost last.
-    pub(crate) keys: Vec<Cow<'static, str>>,
+    pub(crate) keys: Vec<&'static str>,
     /// What is wrong.
     pub problem: Problem,
 }
@@ -149,48 +149,98 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Reads an object whose keys are known: `then` gets the index of each key in `keys`, or
-    /// `keys.len()` for a key that is not in it, and must read the value.
+    /// Enters an object; whether it has members. Then, for each member, a key ([`Parser::next_is`] or
+    /// [`Parser::key`]), its value, and [`Parser::another`].
+    ///
+    /// # Errors
+    /// When there is no object, or it is nested too deep.
     #[inline]
-    pub fn object(
-        &mut self,
-        keys: &'static [&'static str],
-        mut then: impl FnMut(&mut Self, usize) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
-        // Where the next key should be found, as long as they come in the order of `keys`.
-        let mut expected = 0;
-        self.members(|parser| {
-            let index = match parser.expect_key(keys.get(expected).copied()) {
-                true => expected,
-                false => {
-                    let key = parser.text()?;
-                    keys.iter().position(|k| *k == key).unwrap_or(keys.len())
-                }
-            };
-            if index < keys.len() {
-                expected = index + 1;
+    pub fn open(&mut self) -> Result<bool, Fault> {
+        if !self.pass(b'{') {
+            return Err(self.fault("expected an object"));
+        }
+        self.enter()?;
+        if self.pass(b'}') {
+            self.depth -= 1;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Goes on to the next member of an object; whether there is one.
+    ///
+    /// # Errors
+    /// When neither a member nor the end follows, or there are too many values.
+    #[inline]
+    pub fn another(&mut self) -> Result<bool, Fault> {
+        self.count()?;
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
             }
-            parser.colon()?;
-            then(parser, index).map_err(|mut fault| {
-                if let Some(key) = keys.get(index) {
-                    fault.keys.push(Cow::Borrowed(key));
-                }
-                fault
-            })
+            Some(b'}') => {
+                self.at += 1;
+                self.depth -= 1;
+                Ok(false)
+            }
+            _ => Err(self.fault("expected , or } in an object")),
+        }
+    }
+
+    /// Passes a key written without any space, quotes and colon included, if that is what comes.
+    #[inline(always)]
+    pub fn next_is<const N: usize>(&mut self, written: &[u8; N]) -> bool {
+        let there = self.text.as_bytes()[self.at..].first_chunk::<N>() == Some(written);
+        if there {
+            self.at += N;
+        }
+        there
+    }
+
+    /// Passes any key and its colon: its index in `keys`, or `keys.len()` for one that is not in it.
+    ///
+    /// # Errors
+    /// When there is no key.
+    pub fn key(&mut self, keys: &[&str]) -> Result<usize, Fault> {
+        let key = self.text()?;
+        self.colon()?;
+        Ok(keys.iter().position(|k| *k == key).unwrap_or(keys.len()))
+    }
+
+    /// Reads a value; what is wrong with it is said to be under `key`.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    #[inline]
+    pub fn under<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        read(self).map_err(|mut fault| {
+            fault.keys.push(key);
+            fault
         })
     }
 
     /// Reads an object whose keys are names: `then` gets each name and must read the value.
+    ///
+    /// # Errors
+    /// When there is no object, or `then` fails.
     #[inline]
     pub fn map(
         &mut self,
         mut then: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.members(|parser| {
-            let key = parser.text()?;
-            parser.colon()?;
-            then(parser, key)
-        })
+        let mut more = self.open()?;
+        while more {
+            let key = self.text()?;
+            self.colon()?;
+            then(self, key)?;
+            more = self.another()?;
+        }
+        Ok(())
     }
 
     /// Reads a list: `then` must read each item.
@@ -215,41 +265,6 @@ impl<'a> Parser<'a> {
         }
         self.depth -= 1;
         Ok(())
-    }
-
-    #[inline]
-    fn members(&mut self, mut then: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
-        if !self.pass(b'{') {
-            return Err(self.fault("expected an object"));
-        }
-        self.enter()?;
-        if !self.pass(b'}') {
-            loop {
-                self.count()?;
-                then(self)?;
-                if self.pass(b',') {
-                    continue;
-                }
-                if self.pass(b'}') {
-                    break;
-                }
-                return Err(self.fault("expected , or } in an object"));
-            }
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    /// Passes `"key"` if that is what comes.
-    #[inline]
-    fn expect_key(&mut self, key: Option<&str>) -> bool {
-        let (Some(key), Some(b'"')) = (key, self.peek()) else { return false };
-        let rest = &self.text.as_bytes()[self.at + 1..];
-        let there = rest.starts_with(key.as_bytes()) && rest.get(key.len()) == Some(&b'"');
-        if there {
-            self.at += key.len() + 2;
-        }
-        there
     }
 
     #[inline]
