@@ -1,4 +1,4 @@
-//! Five changes to libzmq that no option offers. Each is a piece of text that must occur exactly once, so
+//! Six changes to libzmq that no option offers. Each is a piece of text that must occur exactly once, so
 //! another version of the sources ends the build instead of being changed wrongly.
 //!
 //! **A bound on one message.** `ZMQ_MAXMSGSIZE` holds for each frame, and frames of an unfinished message do
@@ -22,6 +22,9 @@
 //!
 //! **A reason for a failed connect.** A refused connection, an unreachable network and a time-out all look
 //! like "will try again" in the monitor. Patched: `HANDSHAKE_FAILED_NO_DETAIL` with the `errno` comes first.
+//!
+//! **A reason for a failed bind.** Telling a monitor of it overwrites `errno`, mostly with `EAGAIN`. Patched: it
+//! is put back.
 
 use std::fs;
 use std::path::Path;
@@ -140,6 +143,11 @@ const PATCHES: &[Patch] = &[
         replace: "        _socket->event_handshake_failed_no_detail (\n          \
                   make_unconnected_connect_endpoint_pair (_endpoint), ETIMEDOUT);\n        \
                   rm_handle ();\n        close ();\n        add_reconnect_timer ();\n    } else\n",
+    },
+    Patch {
+        file: "src/socket_base.cpp",
+        find: "    event (endpoint_uri_pair_, values, 1, ZMQ_EVENT_BIND_FAILED);\n",
+        replace: "    event (endpoint_uri_pair_, values, 1, ZMQ_EVENT_BIND_FAILED);\n    errno = err_;\n",
     },
 ];
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use chasar_libzmq::{Context, Kind};
+use chasar_libzmq::{Context, Event, Kind, Monitor};
 use std::fs;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
@@ -163,4 +163,19 @@ fn errors_say_what_was_attempted_where_and_why() {
     assert!(text.contains("binding") && text.contains(&endpoint) && text.contains("in use"), "{text}");
     assert!(second.connect("tcp://host\0name:1").is_err());
     assert!(second.subscribe(b"x").is_err(), "not a subscriber");
+}
+
+/// Telling a monitor of a failed bind leaves `EAGAIN` in place of the cause, unless patched.
+#[test]
+fn a_port_in_use_is_said_while_a_monitor_listens() {
+    let context = Context::new().expect("a context");
+    let (_server, endpoint) = bound(&context, Kind::Pull, |_| Ok(()));
+    let second = context.socket(Kind::Pull).expect("a socket");
+    let _monitor = Monitor::watch(&context, &second, Event::ALL_BUT_ACCEPT_FAILED).expect("a monitor");
+    for _ in 0..20 {
+        // libzmq looks for commands, and finds none, only when it has not just looked.
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let error = second.bind(&endpoint).expect_err("it is in use");
+        assert!(error.address_in_use(), "{error}");
+    }
 }
