@@ -164,6 +164,12 @@ fn ingest(out: &mut Exposition, sources: &Sources) {
         "port",
         both.iter().map(|(port, c)| (*port, c.accepted)),
     );
+    out.counters(
+        "chasar_connections_ready_total",
+        "Connections that completed their handshake by port.",
+        "port",
+        both.iter().map(|(port, c)| (*port, c.ready)),
+    );
     let name = "chasar_connections_failed_total";
     out.family(name, "counter", "Connections given up by port and reason.");
     for (port, c) in &both {
