@@ -56,7 +56,7 @@ pub fn command(site: &Site, masternode: IpAddr, name: &str, options: &[String]) 
 }
 
 /// Nothing of the environment of whoever runs the tests shall matter.
-pub(crate) fn clean(command: &mut Command, site: &Site) {
+pub fn clean(command: &mut Command, site: &Site) {
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("CHASAR_") {
             command.env_remove(variable);

@@ -68,11 +68,6 @@ impl fmt::Display for Counts {
 }
 
 impl Ledger {
-    /// Reads reports; those without an identity (nodes of 2016) are left out.
-    pub fn of<'a>(bodies: impl Iterator<Item = &'a str>) -> Ledger {
-        Ledger { entries: bodies.filter_map(|body| serde_json::from_str(body).ok()).collect() }
-    }
-
     /// Sessions in the order in which they came.
     pub fn sessions(&self) -> Vec<String> {
         let mut sessions: Vec<String> = Vec::new();
@@ -154,11 +149,8 @@ mod tests {
     use super::*;
 
     fn ledger(sequences: &[u64]) -> Ledger {
-        let bodies: Vec<String> = sequences
-            .iter()
-            .map(|s| format!(r#"{{"node_id":"n","session":"s","sequence":{s},"sampled_at_ms":1}}"#))
-            .collect();
-        Ledger::of(bodies.iter().map(String::as_str))
+        let entry = |s| format!(r#"{{"node_id":"n","session":"s","sequence":{s},"sampled_at_ms":1}}"#);
+        Ledger { entries: sequences.iter().map(|s| serde_json::from_str(&entry(s)).unwrap()).collect() }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A running masternode, and what it says over HTTP.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,7 +38,11 @@ impl Masternode {
     fn launch(site: &Site, options: &[String]) -> Program {
         let mut command = site.place().command(workspace::chasar());
         command.args(["masternode", "start", &site.address().to_string()]);
-        command.arg("--state-dir").arg(state_dir(site)).args(options);
+        command
+            .arg("--state-dir")
+            .arg(state_dir(site))
+            .args(["--http", &http(site).to_string()])
+            .args(options);
         crate::clientnode::clean(&mut command, site);
         Program::start("masternode", command, &site.log("masternode"), None)
     }
@@ -79,7 +83,7 @@ impl Masternode {
 
     /// Where it answers HTTP.
     pub fn http(&self) -> SocketAddr {
-        (self.site.address(), 7777).into()
+        http(&self.site)
     }
 
     /// Asks for a page.
@@ -140,6 +144,12 @@ impl Masternode {
             if totals[state].as_u64() == Some(wanted) { Ok(()) } else { Err(totals.to_string()) }
         });
     }
+}
+
+/// On loopback, since HTTP on anything else wants a token.
+fn http(site: &Site) -> SocketAddr {
+    let address = if site.address().is_loopback() { site.address() } else { Ipv4Addr::LOCALHOST.into() };
+    (address, 7777).into()
 }
 
 fn state_dir(site: &Site) -> PathBuf {

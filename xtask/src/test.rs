@@ -8,16 +8,20 @@ use crate::{Result, output, peers, root};
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let peers = peers::prepare()?;
     crate::run(cargo().args(["build", "--workspace", "--bins"]))?;
-    let nextest = output(cargo().args(["nextest", "--version"])).is_ok();
-    let mut tests = cargo();
-    if nextest {
-        tests.args(["nextest", "run", "--workspace"]);
+    let program = root().join("target/debug/chasar");
+    let tests = |words: &[&str]| {
+        let mut command = cargo();
+        command.args(words).args(args).envs(peers.environment()).env("CHASAR_TEST_BIN", &program);
+        command
+    };
+    if output(cargo().args(["nextest", "--version"])).is_ok() {
+        // How many run side by side is in .config/nextest.toml.
+        crate::run(&mut tests(&["nextest", "run", "--workspace"]))?;
     } else {
-        tests.args(["test", "--workspace", "--all-targets"]);
+        crate::run(&mut tests(&["test", "--workspace", "--exclude", "chasar-e2e", "--all-targets"]))?;
+        // These mostly wait for programs they started.
+        crate::run(tests(&["test", "--package", "chasar-e2e"]).env("RUST_TEST_THREADS", "4"))?;
     }
-    tests.args(args).envs(peers.environment());
-    tests.env("CHASAR_TEST_BIN", root().join("target/debug/chasar"));
-    crate::run(&mut tests)?;
     // nextest does not run the examples in the documentation.
     crate::run(cargo().args(["test", "--workspace", "--doc", "--quiet"]).envs(peers.environment()))
 }

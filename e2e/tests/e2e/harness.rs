@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use chasar_e2e::namespace::{Cut, Wire};
 use chasar_e2e::peer::Peer;
-use chasar_e2e::subscriber::messages;
 use chasar_e2e::wait::always;
 use chasar_e2e::{Site, until};
 
 const SOON: Duration = Duration::from_secs(20);
 
 fn count(peer: &Peer) -> usize {
-    messages(peer).len()
+    peer.messages(0).len()
 }
 
 #[test]
@@ -22,8 +21,8 @@ fn peers_of_2016_talk_to_each_other() {
     masternode.event("bound", SOON);
     let clientnode = Peer::python(&site, "clientnode_2016.py", &[&endpoint, "old", "0.1"]);
     until(SOON, "reports", || if count(&masternode) >= 3 { Ok(()) } else { Err("few".to_owned()) });
-    let sent: Vec<String> = messages(&clientnode).iter().map(|m| m.body().to_owned()).collect();
-    let got = messages(&masternode);
+    let sent: Vec<String> = clientnode.messages(0).iter().map(|m| m.body().to_owned()).collect();
+    let got = masternode.messages(0);
     assert!(got.iter().all(|m| m.topic() == "status"));
     // The clientnode tells after sending, so what came last may not have been told.
     assert!(got[..2].iter().all(|m| sent.iter().any(|s| s == m.body())), "not what was sent");

@@ -1,0 +1,15 @@
+//! End-to-end tests: the real program, foreign peers, broken networks, hostile strangers.
+#![allow(clippy::print_stderr, reason = "figures that were counted are shown")]
+
+mod contract;
+mod cut;
+mod delivery;
+mod fleet;
+mod foreign;
+mod harness;
+mod hostile;
+mod liveness;
+mod stop;
+mod system_calls;
+mod values;
+mod values_mapping;
