@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, reason = "a benchmark speaks on its standard output")]
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,10 +54,13 @@ fn main() -> io::Result<()> {
 
     let listeners: Vec<_> = (0..options.subscribers)
         .map(|_| {
-            let (address, shared) = (masternode.stream, Arc::clone(&shared));
-            thread::spawn(move || listen(address, &shared))
+            let subscriber = Subscriber::connect(masternode.stream, b"Chasar-Client")?;
+            let shared = Arc::clone(&shared);
+            Ok(thread::spawn(move || listen(subscriber, &shared)))
         })
-        .collect();
+        .collect::<io::Result<_>>()?;
+    // A subscription takes effect a moment after it was written, and nothing tells when.
+    thread::sleep(Duration::from_millis(500));
     let interval = Duration::from_secs_f64(options.interval);
     let generator = thread::spawn(move || fleet.run(&recording, interval));
 
@@ -106,8 +108,7 @@ struct Heard {
     latencies: Vec<u64>,
 }
 
-fn listen(address: SocketAddr, shared: &Shared) -> io::Result<Heard> {
-    let mut subscriber = Subscriber::connect(address, b"Chasar-Client")?;
+fn listen(mut subscriber: Subscriber, shared: &Shared) -> io::Result<Heard> {
     let mut heard = Heard { count: 0, latencies: Vec::new() };
     let mut quiet = 0;
     loop {
