@@ -27,6 +27,8 @@ mod platform;
 mod random;
 mod ring;
 mod run;
+#[doc(hidden)]
+pub mod fuzzing;
 mod spool;
 mod stop;
 mod tick;
