@@ -49,7 +49,6 @@ fn five_hundred_nodes_come_stay_and_go() {
     });
 
     masternode.kill_and_restart();
-    masternode.count("live", NODES, SOON);
     until(SOON, "all nodes to be connected again", || {
         let connected = swarm.connected();
         if connected == NODES { Ok(()) } else { Err(format!("{connected} are")) }
