@@ -81,12 +81,19 @@ impl Stage {
         ledger.sessions().into_iter().find(version).expect("the session of the clientnode")
     }
 
-    /// Does something and waits until the counter that is for it has grown by `by`.
+    /// Does something and waits until the counter that is for it has grown by `by`. What `act` returns is held
+    /// until then: a connection that is closed with something unread takes along what it sent.
     #[track_caller]
-    fn counted(&self, what: &str, counter: (&str, &[(&str, &str)]), by: f64, act: impl FnOnce(&Stage)) {
+    fn counted<T>(
+        &self,
+        what: &str,
+        counter: (&str, &[(&str, &str)]),
+        by: f64,
+        act: impl FnOnce(&Stage) -> T,
+    ) {
         let value = || self.metrics().get(counter.0, counter.1).unwrap_or(0.0);
         let before = value();
-        act(self);
+        let _held = act(self);
         until(SOON, &format!("{what} counted by {counter:?}"), || {
             let now = value();
             if now >= before + by {
@@ -160,6 +167,7 @@ fn reports_that_are_none() {
             for _ in 0..3 {
                 connection.send(&[topic, body]).unwrap();
             }
+            connection
         });
     }
     let nodes = stage.masternode.nodes().unwrap();
@@ -190,6 +198,7 @@ fn messages_that_are_none() {
             let mut connection = stage.publisher();
             connection.send(frames).unwrap();
             connection.send(frames).unwrap();
+            connection
         });
     }
     stage.unharmed("messages that are none");
