@@ -5,6 +5,7 @@
 //! processes from outside.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "benchmarks speak on their standard streams")]
 
+mod json;
 pub mod load;
 pub mod meter;
 pub mod program;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde_json::Value;
+use crate::json::Json;
 
 /// A recording, ready to be played.
 pub struct Recording {
@@ -74,20 +74,23 @@ impl Recording {
     /// When the file is missing or has no reports.
     pub fn read(path: &Path) -> io::Result<Recording> {
         let text = zstd::decode_all(std::fs::File::open(path)?)?;
-        let reports: Vec<Value> = text
-            .split(|b| *b == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(serde_json::from_slice)
-            .collect::<Result<_, _>>()
-            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {e}", path.display())))?;
-        Recording::new(&reports).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{}: no reports", path.display()))
-        })
+        let reports: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
+        Recording::new(&reports).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
     }
 
-    /// Prepares successive reports of one host; `None` when there are none.
-    pub fn new(reports: &[Value]) -> Option<Recording> {
-        let (first, last) = (numbers(reports.first()?), numbers(reports.last()?));
+    /// Prepares successive reports of one host, each a JSON text.
+    ///
+    /// # Errors
+    /// When one is no JSON, or there are none.
+    pub fn new(reports: &[impl AsRef<[u8]>]) -> io::Result<Recording> {
+        let reports = reports
+            .iter()
+            .map(|text| serde_json::from_slice(text.as_ref()))
+            .collect::<Result<Vec<Json>, _>>()?;
+        let (Some(first), Some(last)) = (reports.first(), reports.last()) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no reports"));
+        };
+        let (first, last) = (numbers(first), numbers(last));
         let ends = |path: &str| match (first.get(path), last.get(path)) {
             (Some(a), Some(b)) => (*a, (b - a).max(0.0)),
             _ => (0.0, 0.0),
@@ -100,7 +103,7 @@ impl Recording {
                 tokens
             })
             .collect();
-        Some(Recording { reports })
+        Ok(Recording { reports })
     }
 
     /// Writes the report of `moment` into `out`, replacing what was there.
@@ -183,18 +186,18 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 /// All numbers of a report by path.
-fn numbers(report: &Value) -> HashMap<String, f64> {
-    fn walk(value: &Value, path: &mut String, found: &mut HashMap<String, f64>) {
+fn numbers(report: &Json) -> HashMap<String, f64> {
+    fn walk(value: &Json, path: &mut String, found: &mut HashMap<String, f64>) {
         match value {
-            Value::Number(n) => {
+            Json::Number(n) => {
                 found.insert(path.clone(), n.as_f64().unwrap_or(0.0));
             }
-            Value::Object(map) => {
+            Json::Object(map) => {
                 for (key, inner) in map {
                     descend(path, key, |path| walk(inner, path, found));
                 }
             }
-            Value::Array(list) => {
+            Json::Array(list) => {
                 for (i, inner) in list.iter().enumerate() {
                     descend(path, &i.to_string(), |path| walk(inner, path, found));
                 }
@@ -223,7 +226,7 @@ fn literal(tokens: &mut Vec<Token>, text: &[u8]) {
     }
 }
 
-fn tokenize(value: &Value, path: &mut String, ends: &impl Fn(&str) -> (f64, f64), tokens: &mut Vec<Token>) {
+fn tokenize(value: &Json, path: &mut String, ends: &impl Fn(&str) -> (f64, f64), tokens: &mut Vec<Token>) {
     let special = match path.as_str() {
         "/node_id" => Some(Special::NodeId),
         "/session" => Some(Special::Session),
@@ -238,20 +241,19 @@ fn tokenize(value: &Value, path: &mut String, ends: &impl Fn(&str) -> (f64, f64)
         return;
     }
     match value {
-        Value::Object(map) => {
+        Json::Object(map) => {
             literal(tokens, b"{");
             // What a recorded node said of its own replay does not hold for ours.
-            for (i, (key, inner)) in map.iter().filter(|(k, _)| *k != "replay" && *k != "leaving").enumerate()
-            {
+            for (i, (key, inner)) in map.iter().filter(|(k, _)| k != "replay" && k != "leaving").enumerate() {
                 if i > 0 {
                     literal(tokens, b",");
                 }
-                literal(tokens, format!("{}:", Value::from(key.as_str())).as_bytes());
+                literal(tokens, format!("{}:", serde_json::Value::from(key.as_str())).as_bytes());
                 descend(path, key, |path| tokenize(inner, path, ends, tokens));
             }
             literal(tokens, b"}");
         }
-        Value::Array(list) => {
+        Json::Array(list) => {
             literal(tokens, b"[");
             for (i, inner) in list.iter().enumerate() {
                 if i > 0 {
@@ -261,7 +263,7 @@ fn tokenize(value: &Value, path: &mut String, ends: &impl Fn(&str) -> (f64, f64)
             }
             literal(tokens, b"]");
         }
-        Value::Number(n) => match kind(path) {
+        Json::Number(n) => match kind(path) {
             Kind::Counter if n.is_u64() => {
                 let (first, growth) = ends(path);
                 let (first, growth) = (first as u64, growth as u64);
@@ -280,7 +282,7 @@ fn tokenize(value: &Value, path: &mut String, ends: &impl Fn(&str) -> (f64, f64)
             }
             Kind::Fixed => literal(tokens, n.to_string().as_bytes()),
         },
-        other => literal(tokens, other.to_string().as_bytes()),
+        Json::Other(other) => literal(tokens, other.to_string().as_bytes()),
     }
 }
 
@@ -326,6 +328,7 @@ mod tests {
                 "paging": {"faults_total": 100 * i},
                 "memory": {"total_bytes": 1000, "total_bytes_used": 500},
             })
+            .to_string()
         };
         Recording::new(&[report(1), report(2), report(3)]).unwrap()
     }

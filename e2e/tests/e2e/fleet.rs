@@ -16,7 +16,7 @@ fn recording() -> Recording {
     let masternode = Masternode::start(&site);
     let subscriber = Subscriber::python(&site, masternode.stream(), &["Chasar-Client"]);
     let _clientnode = Clientnode::start(&site, &["--interval", "0.2"]);
-    let reports: Vec<_> = subscriber.at_least(5, SOON).iter().map(|m| m.json()).collect();
+    let reports: Vec<_> = subscriber.at_least(5, SOON).iter().map(|m| m.body().to_owned()).collect();
     Recording::new(&reports).expect("reports")
 }
 
