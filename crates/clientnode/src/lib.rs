@@ -19,6 +19,8 @@
 
 mod assemble;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod life;
 mod outbox;
@@ -27,8 +29,6 @@ mod platform;
 mod random;
 mod ring;
 mod run;
-#[doc(hidden)]
-pub mod fuzzing;
 mod spool;
 mod stop;
 mod tick;
