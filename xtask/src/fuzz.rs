@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::{Result, root};
 
 /// Builds the targets with coverage instrumentation and runs each for `seconds`.
-pub(crate) fn run(targets: &[String], seconds: u64) -> Result<()> {
+pub(crate) fn run(targets: &[String], seconds: u64, seed: Option<u32>) -> Result<()> {
     let folder = root().join("fuzz");
     let mut all: Vec<String> = fs::read_dir(folder.join("targets"))
         .map_err(|e| format!("fuzz/targets: {e}"))?
@@ -38,6 +38,8 @@ pub(crate) fn run(targets: &[String], seconds: u64) -> Result<()> {
         crate::run(
             Command::new(folder.join("target").join(&triple).join("release").join(target))
                 .arg(format!("-max_total_time={seconds}"))
+                // libFuzzer takes 0 for "choose one".
+                .arg(format!("-seed={}", seed.unwrap_or(0)))
                 .args(["-max_len=65536", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
                 .arg(format!("-artifact_prefix={}/", folder.join("target").display()))
                 .args([corpus, seeds])

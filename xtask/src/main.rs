@@ -38,6 +38,9 @@ enum Task {
         /// How long each target runs.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// Begin with this seed, so that the same inputs come again; by default each run has its own.
+        #[arg(long)]
+        seed: Option<u32>,
     },
 }
 
@@ -50,7 +53,7 @@ fn main() -> ExitCode {
             }
         }),
         Task::Schema => schema::write(),
-        Task::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
+        Task::Fuzz { targets, seconds, seed } => fuzz::run(&targets, seconds, seed),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
