@@ -69,8 +69,7 @@ fn who_comes_late_learns_what_states_the_nodes_have() {
     let _clientnode = Clientnode::start(&site, &["--interval", "0.5"]);
     masternode.count("live", 1, SOON);
     let late = Subscriber::python(&site, masternode.stream(), &["chasar/node/"]);
-    let event =
-        late.event(Duration::from_secs(90), "the state of the node, said again", |e| e["repeated"] == true);
+    let event = late.event(SOON, "the state of the node, said again", |e| e["repeated"] == true);
     assert!(["joined", "back"].iter().any(|s| event["state"] == *s), "{event}");
 }
 
