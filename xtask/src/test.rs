@@ -18,7 +18,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         // How many run side by side is in .config/nextest.toml.
         crate::run(&mut tests(&["nextest", "run", "--workspace"]))?;
     } else {
-        crate::run(&mut tests(&["test", "--workspace", "--exclude", "chasar-e2e", "--all-targets"]))?;
+        // Tests that measure memory, descriptors or time have their process for themselves.
+        let others = ["test", "--workspace", "--exclude", "chasar-e2e", "--all-targets"];
+        crate::run(tests(&others).env("RUST_TEST_THREADS", "1"))?;
         // These mostly wait for programs they started.
         crate::run(tests(&["test", "--package", "chasar-e2e"]).env("RUST_TEST_THREADS", "4"))?;
     }

@@ -100,7 +100,9 @@ fn a_slow_subscriber_slows_nobody_and_its_losses_are_counted() {
 
     // What the slow one finds is what was not counted as lost.
     let mut got = 0;
-    while let Some(event) = slow.recv(Duration::from_millis(500)).expect("no failure") {
+    let wanted = MESSAGES as u64 - lost;
+    let patience = |got| if got < wanted { LONG } else { Duration::from_millis(200) };
+    while let Some(event) = slow.recv(patience(got)).expect("no failure") {
         got += u64::from(matches!(event, SubscriberEvent::Message { .. }));
     }
     let counts = broadcaster.counters().read();
