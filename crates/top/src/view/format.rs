@@ -59,7 +59,8 @@ fn short(value: f64, unit: &str) -> String {
     if !value.is_finite() {
         return UNKNOWN.to_owned();
     }
-    let with_decimal = if unit.is_empty() { 99.95 } else { 9.95 };
+    // A unit or a minus takes the column of a digit.
+    let with_decimal = if unit.is_empty() && value >= 0.0 { 99.95 } else { 9.95 };
     if value.abs() < with_decimal {
         format!("{value:.1}{unit}")
     } else {
@@ -159,6 +160,11 @@ mod tests {
         assert_eq!(sparkline(values.iter(), 2), "██");
         assert_eq!(bar(50.0, 4), ("■■".into(), "··".into()));
         assert_eq!(bar(-5.0, 2), (String::new(), "··".into()));
+    }
+
+    #[test]
+    fn a_minus_has_its_column() {
+        assert_eq!([percent(-9.94), percent(-19.5), percent(-1e9)], ["-9.9", "-20", "-999"]);
     }
 
     proptest! {
