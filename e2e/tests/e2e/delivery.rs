@@ -192,7 +192,7 @@ fn kills_at_any_moment_lose_nothing() {
     let counts = ledger.counts(&session);
     eprintln!("masternode killed {KILLS} times at 10 Hz\n{}\n{counts}", Counts::HEAD);
     assert_eq!(counts.lost, 0, "missing {:?}", ledger.missing(&session));
-    // Published, but not yet remembered when the masternode died: at most what is sampled within 200 ms.
+    // Published, but not yet remembered when the masternode died: at most what was sampled in the 300 ms before.
     for sequence in ledger.repeated(&session) {
         let sampled = ledger.session(&session).find(|e| e.sequence == sequence).unwrap().sampled_at_ms;
         let before = kills.iter().map(|kill| kill - sampled).filter(|ms| *ms >= 0).min();
