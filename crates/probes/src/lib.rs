@@ -9,16 +9,22 @@
 //! | [`probe`] | the contract of one probe: [`Probe`], [`Outcome`], [`ProbeError`], [`Now`] |
 //! | [`sampler`] | all probes in a row, timed, each on its own feet |
 //! | [`slot`] | sources too slow for the tick: a thread leaves the newest value |
+//! | [`text`] | numbers and words out of bytes, and into texts |
 //! | [`linux`] | Linux: [`Host`], the registry, one file for each family |
 //!
 //! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
 
+mod address;
 mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
+mod mounts;
 pub mod probe;
+mod rank;
 pub mod sampler;
 pub mod slot;
+mod statfs;
+pub mod text;
 
 #[cfg(target_os = "linux")]
 pub use linux::Host;

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 
 use super::file::Dir;
 use super::mountinfo::Escaped;
-use super::sys::{self, FileSystemStatus, Uname};
+use super::sys::{self, Uname};
 use super::text::{lines, number, words};
+use crate::statfs::FileSystemStatus;
 
 /// One Linux computer, live or recorded.
 #[derive(Debug)]

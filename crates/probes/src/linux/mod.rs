@@ -22,15 +22,14 @@ mod pressure;
 mod process;
 mod route;
 mod sockets;
-mod statfs;
 pub mod sys;
 mod tcp_state;
-pub mod text;
 mod virtualization;
 
 pub use host::Host;
 
 use crate::probe::Make;
+use crate::text;
 
 /// All probes, in the order they run. A new probe is its file, and a line here.
 #[rustfmt::skip]

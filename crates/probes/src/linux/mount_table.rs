@@ -17,31 +17,12 @@ use chasar_wire::limits::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
 use super::mountinfo::{Mount, mounts};
 use super::text::set_text;
+use crate::mounts::Counted;
 
 /// So many and the other families still fit a report of 1 MiB.
 const MAX_FILESYSTEMS: usize = 512;
 /// A byte becomes up to six in JSON, and the text may then not be longer than the wire allows.
 const MAX_PATH_BYTES: usize = MAX_TEXT_BYTES / 6;
-
-/// A file system to be reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Counted {
-    /// Where it is, byte for byte.
-    pub(crate) path: Vec<u8>,
-    /// Where it is, for the report.
-    pub(crate) mountpoint: Text,
-    /// What is mounted.
-    pub(crate) device: Text,
-    /// Its type.
-    pub(crate) fstype: Text,
-    /// Whether the mount table calls it read-only.
-    pub(crate) read_only: bool,
-    /// Whether another computer or a program answers for it, so that asking it costs them something
-    /// and may never end.
-    pub(crate) remote: bool,
-    /// Major and minor number.
-    pub(crate) number: (u64, u64),
-}
 
 /// The file systems that a mount table has, in its order.
 pub(crate) fn select(mountinfo: &[u8]) -> Vec<Counted> {

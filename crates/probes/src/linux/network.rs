@@ -6,28 +6,23 @@
 //! [`DETAILS_EVERY`] samples, a tenth of them at each sample, so a host with a thousand interfaces
 //! works evenly.
 
-use core::net::{IpAddr, Ipv4Addr};
 use std::ffi::CStr;
-use std::fmt::Write;
 
-use chasar_wire::family::{Interface, Ipv4Interface};
+use chasar_wire::family::Interface;
 use chasar_wire::limits::MAX_NAME_BYTES;
 use chasar_wire::{Report, Text};
 
 use super::file::Kept;
-use super::sys::{self, InterfaceAddress};
-use super::text::{copy_text, lines, number, set_some, set_text, split_once, trim, words};
+use super::sys;
+use super::text::{copy_option, lines, number, set_some, set_text, split_once, trim, words};
 use super::{net_dev, route};
+use crate::address::{Addresses, InterfaceAddress, MAX_INTERFACES};
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 
 /// In how many samples every interface is read whole once, and addresses and routes are looked at.
 const DETAILS_EVERY: usize = 10;
-/// So many and the other families still fit a report of 1 MiB.
-const MAX_INTERFACES: usize = 512;
 /// The longest attribute of an interface is the hardware address of InfiniBand, 60 bytes.
 const LONGEST_ATTRIBUTE: usize = 128;
-/// Most addresses of one interface, each of IPv4 and IPv6.
-const MAX_ADDRESSES: usize = 32;
 
 pub(crate) fn make(_: &Setup<'_>) -> Box<dyn Probe> {
     Box::new(Networks {
@@ -62,69 +57,7 @@ struct Known {
     operstate: Option<Text>,
     mtu_bytes: Option<u64>,
     speed_bytes: Option<u64>,
-    ipv4: Addresses<Ipv4Interface>,
-    ipv4_with_length: Addresses<Text>,
-    ipv6: Addresses<Text>,
-}
-
-/// A list that is written over in its own memory.
-#[derive(Default)]
-struct Addresses<T> {
-    list: Vec<T>,
-    used: usize,
-}
-
-impl<T: Default> Addresses<T> {
-    fn next(&mut self) -> Option<&mut T> {
-        if self.used == MAX_ADDRESSES {
-            return None;
-        }
-        if self.used == self.list.len() {
-            self.list.push(T::default());
-        }
-        self.used += 1;
-        self.list.get_mut(self.used - 1)
-    }
-}
-
-impl Known {
-    fn forget_addresses(&mut self) {
-        (self.ipv4.used, self.ipv4_with_length.used, self.ipv6.used) = (0, 0, 0);
-    }
-
-    fn cut_addresses(&mut self) {
-        self.ipv4.list.truncate(self.ipv4.used);
-        self.ipv4_with_length.list.truncate(self.ipv4_with_length.used);
-        self.ipv6.list.truncate(self.ipv6.used);
-    }
-
-    fn add(&mut self, address: &InterfaceAddress<'_>) {
-        let length = address.prefix_length;
-        let text = match address.address {
-            IpAddr::V4(_) => self.ipv4_with_length.next(),
-            IpAddr::V6(_) => self.ipv6.next(),
-        };
-        if let Some(text) = text {
-            write_text(text, format_args!("{}/{length}", address.address));
-        }
-        if let IpAddr::V4(ipv4) = address.address
-            && let Some(entry) = self.ipv4.next()
-        {
-            let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or(0);
-            write_text(&mut entry.addr, format_args!("{ipv4}"));
-            write_text(entry.netmask.get_or_insert_default(), format_args!("{}", Ipv4Addr::from(mask)));
-            match address.broadcast {
-                Some(to) => write_text(entry.broadcast.get_or_insert_default(), format_args!("{to}")),
-                None => entry.broadcast = None,
-            }
-        }
-    }
-}
-
-fn write_text(text: &mut Text, what: std::fmt::Arguments<'_>) {
-    text.clear();
-    // Writing into a text cannot fail.
-    let _ = text.write_fmt(what);
+    addresses: Addresses,
 }
 
 impl Networks {
@@ -184,17 +117,17 @@ impl Networks {
     }
 
     fn read_addresses(&mut self, host: &Host) {
-        self.known.iter_mut().for_each(Known::forget_addresses);
+        self.known.iter_mut().for_each(|k| k.addresses.forget());
         // Addresses that cannot be read are absent; the counters are still worth having.
         let _ = addresses(host, |address| {
             let find = |name: &[u8]| self.known.iter().position(|k| k.name == name);
             // An IPv4 address may have a label, `eth0:1`, in the place of the name.
             let at = find(address.name).or_else(|| find(split_once(address.name, b':')?.0));
             if let Some(at) = at {
-                self.known[at].add(&address);
+                self.known[at].addresses.add(&address);
             }
         });
-        self.known.iter_mut().for_each(Known::cut_addresses);
+        self.known.iter_mut().for_each(|k| k.addresses.cut());
     }
 
     fn read_default_route(&mut self, host: &Host) {
@@ -221,7 +154,7 @@ impl Networks {
         match self.known.iter().find(|k| k.name == self.default) {
             Some(known) => {
                 copy_option(&mut report.mac_address, known.mac_address.as_ref());
-                report.ipv4_interfaces.clone_from(&known.ipv4.list);
+                report.ipv4_interfaces.clone_from(known.addresses.ipv4());
             }
             None => {
                 report.mac_address = None;
@@ -238,8 +171,7 @@ impl Networks {
             count(interface, known.values);
             interface.speed_bytes = known.speed_bytes;
             interface.mtu_bytes = known.mtu_bytes;
-            copy_list(&mut interface.ipv4, &known.ipv4_with_length.list);
-            copy_list(&mut interface.ipv6, &known.ipv6.list);
+            known.addresses.tell(interface);
         }
     }
 }
@@ -284,19 +216,6 @@ fn set_option(text: &mut Option<Text>, value: Option<&[u8]>) {
         Some(value) => set_some(text, value, MAX_NAME_BYTES),
         None => *text = None,
     }
-}
-
-fn copy_option(to: &mut Option<Text>, from: Option<&Text>) {
-    match from {
-        Some(from) => copy_text(to.get_or_insert_default(), from),
-        None => *to = None,
-    }
-}
-
-fn copy_list(to: &mut Vec<Text>, from: &[Text]) {
-    to.truncate(from.len());
-    to.resize_with(from.len(), Text::default);
-    to.iter_mut().zip(from).for_each(|(to, from)| copy_text(to, from));
 }
 
 /// Bytes a second from the megabits a second of `speed`; drivers that do not know say -1, in 32 or in 16 bits.
@@ -383,6 +302,7 @@ impl Probe for Networks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::net::Ipv4Addr;
 
     #[test]
     fn speeds_are_bytes_a_second() {
@@ -397,39 +317,9 @@ mod tests {
         let address = recorded_address(b"eth0 192.0.2.2/24 192.0.2.255").unwrap();
         assert_eq!((address.name, address.prefix_length), (&b"eth0"[..], 24));
         assert_eq!(address.broadcast, Some(Ipv4Addr::new(192, 0, 2, 255)));
-        let mut known = Known::default();
-        known.add(&address);
-        known.add(&recorded_address(b"eth0 2001:db8::1/64").unwrap());
-        known.add(&recorded_address(b"eth0 10.0.0.1/32").unwrap());
-        known.add(&recorded_address(b"eth0 10.0.0.2/0").unwrap());
-        assert_eq!(known.ipv4_with_length.list, ["192.0.2.2/24", "10.0.0.1/32", "10.0.0.2/0"]);
-        assert_eq!(known.ipv6.list, ["2001:db8::1/64"]);
-        let masks: Vec<_> = known.ipv4.list.iter().map(|a| a.netmask.clone().unwrap()).collect();
-        assert_eq!(masks, ["255.255.255.0", "255.255.255.255", "0.0.0.0"]);
         for bad in ["", "eth0", "eth0 192.0.2.2", "eth0 192.0.2.2/x", "eth0 nowhere/24", "eth0 192.0.2.2/999"]
         {
             assert!(recorded_address(bad.as_bytes()).is_none(), "{bad}");
         }
-    }
-
-    #[test]
-    fn there_is_a_bound_on_addresses() {
-        let mut known = Known::default();
-        for i in 0..1000u32 {
-            known.add(&InterfaceAddress {
-                name: b"eth0",
-                address: if i % 2 == 0 {
-                    Ipv4Addr::from(i).into()
-                } else {
-                    core::net::Ipv6Addr::from(u128::from(i)).into()
-                },
-                prefix_length: 255,
-                broadcast: None,
-            });
-        }
-        assert_eq!((known.ipv4.list.len(), known.ipv6.list.len()), (MAX_ADDRESSES, MAX_ADDRESSES));
-        known.forget_addresses();
-        known.cut_addresses();
-        assert!(known.ipv4.list.is_empty() && known.ipv6.list.is_empty());
     }
 }

@@ -7,6 +7,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
+use crate::address::InterfaceAddress;
+use crate::statfs::FileSystemStatus;
+
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
@@ -160,25 +163,6 @@ pub fn read_link(folder: &Fd, name: &CStr) -> io::Result<Vec<u8>> {
     Ok(target)
 }
 
-/// What `statfs(2)` tells of a file system, in its own blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileSystemStatus {
-    /// Bytes of a block.
-    pub block_bytes: u64,
-    /// Blocks in all.
-    pub blocks: u64,
-    /// Blocks free for root.
-    pub blocks_free: u64,
-    /// Blocks free for ordinary users.
-    pub blocks_available: u64,
-    /// Inodes in all.
-    pub files: u64,
-    /// Inodes free.
-    pub files_free: u64,
-    /// Whether it is mounted read-only.
-    pub read_only: bool,
-}
-
 /// `statvfs(3)`. Can hang for ever on a network mount.
 pub fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
     count();
@@ -198,19 +182,6 @@ pub fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
         files_free: status.f_ffree,
         read_only: status.f_flag & libc::ST_RDONLY != 0,
     })
-}
-
-/// An address of a network interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InterfaceAddress<'a> {
-    /// Name of the interface, or the label of the address (`eth0:1`).
-    pub name: &'a [u8],
-    /// The address.
-    pub address: IpAddr,
-    /// Bits of the netmask.
-    pub prefix_length: u8,
-    /// Broadcast address, where the interface has such.
-    pub broadcast: Option<Ipv4Addr>,
 }
 
 /// `getifaddrs(3)`: hands every IPv4 and IPv6 address to `each`.

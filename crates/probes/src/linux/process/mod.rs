@@ -6,8 +6,6 @@ mod table;
 mod tests;
 mod users;
 
-use std::time::Duration;
-
 use chasar_wire::Report;
 use chasar_wire::family::ProcessCounts;
 use chasar_wire::limits::MAX_NAME_BYTES;
@@ -16,6 +14,7 @@ use self::table::Table;
 use self::users::Users;
 use super::file::Kept;
 use super::text::{hundredths, number, set_text, trim};
+use crate::rank::{self, Rank, share};
 use crate::{Host, Now, Outcome, Probe, ProbeError, ProcessList, Setup};
 
 pub(crate) use self::stat::parse as parse_stat;
@@ -45,23 +44,6 @@ struct Processes {
     max_pid: Option<u64>,
     look_in: u32,
     ranks: Vec<Rank>,
-}
-
-/// What decides whether a process is listed.
-#[derive(Clone, Copy)]
-struct Rank {
-    /// Share of a core in hundredths of a percent: a difference nobody can see must not outweigh memory.
-    share: u64,
-    resident_pages: u64,
-    /// Place in the table.
-    at: usize,
-}
-
-impl Rank {
-    fn key(&self) -> impl Ord + use<> {
-        use std::cmp::Reverse;
-        (Reverse(self.share), Reverse(self.resident_pages), self.at)
-    }
 }
 
 impl Processes {
@@ -95,14 +77,10 @@ impl Processes {
         }
         let elapsed = self.table.elapsed();
         for (at, process) in self.table.processes().iter().enumerate() {
-            let share = share(process.used_nanos, elapsed).map_or(0, |share| (share * 100.0).round() as u64);
-            self.ranks.push(Rank { share, resident_pages: process.resident_pages(), at });
+            let share = share(process.used_nanos, elapsed);
+            self.ranks.push(Rank::new(share, process.resident_pages(), at));
         }
-        if self.ranks.len() > limit {
-            self.ranks.select_nth_unstable_by_key(limit, Rank::key);
-            self.ranks.truncate(limit);
-        }
-        self.ranks.sort_unstable_by_key(Rank::key);
+        rank::busiest(&mut self.ranks, limit);
     }
 
     fn list(&mut self, host: &Host, report: &mut Report) {
@@ -131,12 +109,6 @@ impl Processes {
                 .map(|boot| hundredths(boot + process.start_ticks as f64 / host.ticks_per_second as f64));
         }
     }
-}
-
-/// Share of one core, 0 to 100 and more for several threads.
-fn share(used_nanos: Option<u64>, elapsed: Duration) -> Option<f64> {
-    let elapsed = elapsed.as_nanos();
-    (elapsed > 0).then_some(hundredths(100.0 * used_nanos? as f64 / elapsed as f64))
 }
 
 impl Probe for Processes {

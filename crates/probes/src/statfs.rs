@@ -11,8 +11,6 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::sys::FileSystemStatus;
-
 /// Most threads that may be stuck or waiting.
 pub(crate) const MAX_THREADS: usize = 8;
 /// Most threads that may be stuck in mounts of other computers and of programs.
@@ -26,6 +24,25 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// How long it waits for the first answer of a local mount, so that on a host as busy as at its start
 /// the first report is whole.
 const PATIENCE_FOR_THE_FIRST: Duration = Duration::from_millis(250);
+
+/// What `statfs(2)` tells of a file system, in its own blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSystemStatus {
+    /// Bytes of a block.
+    pub block_bytes: u64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Blocks free for root.
+    pub blocks_free: u64,
+    /// Blocks free for ordinary users.
+    pub blocks_available: u64,
+    /// Inodes in all.
+    pub files: u64,
+    /// Inodes free.
+    pub files_free: u64,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
 
 /// How a mount point is asked.
 pub(crate) type Ask = Arc<dyn Fn(&CStr) -> io::Result<FileSystemStatus> + Send + Sync>;

@@ -1,4 +1,4 @@
-//! Numbers and words out of the bytes of `/proc` and `/sys`, without allocating.
+//! Numbers and words out of the bytes that a system gives, and into texts, without allocating.
 
 use chasar_wire::Text;
 
@@ -77,6 +77,21 @@ pub fn copy_text(to: &mut Text, from: &Text) {
         to.clear();
         to.push_str(from);
     }
+}
+
+/// [`copy_text`] for a value that may be absent.
+pub fn copy_option(to: &mut Option<Text>, from: Option<&Text>) {
+    match from {
+        Some(from) => copy_text(to.get_or_insert_default(), from),
+        None => *to = None,
+    }
+}
+
+/// [`copy_text`] for a list.
+pub fn copy_list(to: &mut Vec<Text>, from: &[Text]) {
+    to.truncate(from.len());
+    to.resize_with(from.len(), Text::default);
+    to.iter_mut().zip(from).for_each(|(to, from)| copy_text(to, from));
 }
 
 /// `value` rounded to hundredths: further digits of a share are noise, and bytes on the wire.
