@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{Result, output, root, run};
 
 /// Python packages that tests use, pinned.
-const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\n";
+const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\nmypy==2.4.1\npytest==9.2.0\n";
 
 /// Where the peers are.
 pub(crate) struct Peers {
@@ -17,6 +17,11 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
+    /// Python with [`REQUIREMENTS`].
+    pub(crate) fn python(&self) -> &Path {
+        &self.python
+    }
+
     /// The environment variables under which tests find the peers.
     pub(crate) fn environment(&self) -> [(&'static str, &Path); 3] {
         [

@@ -1,29 +1,34 @@
-//! The JSON Schemas in `docs/`, made from the types of `wire`.
+//! The JSON Schemas in `docs/`, made from the types of `wire`, and the Python types made from the schemas.
+
+mod python;
 
 use std::fs;
 use std::path::PathBuf;
 
 use chasar_wire::{NodeEvent, Report};
+use schemars::Schema;
 
 use crate::{Result, root};
 
-/// Each schema file and its text.
-fn schemas() -> [(PathBuf, String); 2] {
-    fn of<T: schemars::JsonSchema>(name: &str, title: &str) -> (PathBuf, String) {
+/// Each file that comes from the types of `wire`, and its text.
+fn files() -> [(PathBuf, String); 3] {
+    fn of<T: schemars::JsonSchema>(title: &str) -> Schema {
         let mut schema = schemars::schema_for!(T);
         schema.insert("title".into(), title.into());
-        let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n";
-        (root().join("docs").join(name), text)
+        schema
     }
+    let (report, event) = (of::<Report>("Chasar report"), of::<NodeEvent>("Chasar node event"));
+    let pretty = |schema: &Schema| serde_json::to_string_pretty(schema).expect("a schema is JSON") + "\n";
     [
-        of::<Report>("report.schema.json", "Chasar report"),
-        of::<NodeEvent>("event.schema.json", "Chasar node event"),
+        (root().join("docs/report.schema.json"), pretty(&report)),
+        (root().join("docs/event.schema.json"), pretty(&event)),
+        (root().join("python/src/chasar/schema.py"), python::types(report.as_value(), event.as_value())),
     ]
 }
 
-/// Writes the schemas.
+/// Writes the schemas and the Python types.
 pub(crate) fn write() -> Result<()> {
-    for (path, text) in schemas() {
+    for (path, text) in files() {
         fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
     }
     Ok(())
@@ -34,8 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schemas_are_those_of_the_types() {
-        for (path, text) in schemas() {
+    fn the_schemas_and_python_types_are_those_of_the_types() {
+        for (path, text) in files() {
             let written = fs::read_to_string(&path).unwrap_or_default();
             assert!(written == text, "{} is out of date: run cargo xtask schema", path.display());
         }

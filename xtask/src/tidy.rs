@@ -218,3 +218,10 @@ fn architecture_names_every_part() {
         assert!(named, "ARCHITECTURE.md does not name `{short}`");
     }
 }
+
+#[test]
+fn the_python_package_has_the_version_of_the_workspace() {
+    let manifest = fs::read_to_string(root().join("python/pyproject.toml")).expect("python/pyproject.toml");
+    let line = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(manifest.lines().any(|l| l == line), "python/pyproject.toml does not say {line}");
+}
