@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("chasar-clientnode", &["chasar-probes", "chasar-link", "chasar-wire"]),
     ("chasar-fleet", &["chasar-wire"]),
     ("chasar-masternode", &["chasar-fleet", "chasar-link", "chasar-wire"]),
+    ("chasar-tsdb", &[]),
     ("chasar-top", &["chasar-link", "chasar-wire"]),
 ];
 
@@ -26,6 +27,7 @@ const ONLY_UNDER: &[(&str, &[&str])] = &[
     ("chasar-libzmq", &["chasar-link"]),
     ("zeromq-src", &["chasar-libzmq"]),
     ("libsodium-sys-stable", &["chasar-libzmq"]),
+    ("pco", &["chasar-tsdb"]),
     ("tokio", &["chasar-masternode"]),
     ("axum", &["chasar-masternode"]),
     ("ratatui", &["chasar-top"]),
@@ -94,9 +96,13 @@ const NEVER: &[(&str, &[&str], &str)] = &[
         &["crates/probes/src", "crates/clientnode/src", "crates/fleet/src"],
         "starts no process",
     ),
-    ("SystemTime::now", &["crates/fleet/src", "crates/wire/src", "crates/probes/src"], "reads no wall clock"),
-    ("Instant::now", &["crates/fleet/src", "crates/wire/src"], "reads no clock"),
-    ("std::net", &["crates/wire/src", "crates/probes/src"], "opens no socket"),
+    (
+        "SystemTime::now",
+        &["crates/fleet/src", "crates/wire/src", "crates/probes/src", "crates/tsdb/src"],
+        "reads no wall clock",
+    ),
+    ("Instant::now", &["crates/fleet/src", "crates/wire/src", "crates/tsdb/src"], "reads no clock"),
+    ("std::net", &["crates/wire/src", "crates/probes/src", "crates/tsdb/src"], "opens no socket"),
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -1,0 +1,187 @@
+//! From the head to the first segments.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::chunk::MAX_PAGE_VALUES;
+use crate::error::{Error, Result};
+use crate::head::{Block, Pane, SourceRows};
+use crate::labels::{Kind, Labels};
+use crate::segment::{Column, Header, Replaces, Segment, SegmentWriter, Tier};
+use crate::store::{OpenSegment, Shared, read, segment_name};
+use crate::wal::is_absent;
+
+/// The longest window of a segment that has samples which came late.
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+
+/// A segment that is written and synced, but still has its temporary name.
+pub(crate) struct Written {
+    pub(crate) id: u64,
+    tmp: String,
+}
+
+impl Written {
+    pub(crate) fn new(id: u64) -> Written {
+        Written { id, tmp: tmp_name(id) }
+    }
+
+    /// Gives it its name, which makes it count at the next start.
+    pub(crate) fn publish(&self, shared: &Shared) -> Result<()> {
+        let name = segment_name(self.id);
+        shared.storage.rename(&self.tmp, &name).map_err(Error::io("rename", &self.tmp))?;
+        shared.storage.sync_names().map_err(Error::io("sync the folder of", &name))
+    }
+
+    pub(crate) fn open(&self, shared: &Shared) -> Result<OpenSegment> {
+        Ok(shared.intern(Segment::open(&*shared.storage, &segment_name(self.id))?, self.id))
+    }
+
+    pub(crate) fn remove(&self, shared: &Shared) {
+        shared.discard(self.tmp.clone());
+    }
+}
+
+pub(crate) fn tmp_name(id: u64) -> String {
+    format!("s-{id:016x}.tmp")
+}
+
+/// Runs the writing of a segment and removes its beginning when it fails.
+pub(crate) fn attempt<T>(shared: &Shared, id: u64, write: impl FnOnce() -> Result<T>) -> Result<T> {
+    write().inspect_err(|_| Written::new(id).remove(shared))
+}
+
+/// Writes a frozen pane to one segment for each window that it has samples of.
+pub(crate) fn flush(shared: &Shared, pane: &Pane, now_ms: i64) -> Result<Vec<OpenSegment>> {
+    let windows: Vec<(i64, i64)> = match (pane.window, pane.times()) {
+        (_, None) => Vec::new(),
+        (Some(window), _) => vec![window],
+        (None, Some(_)) => {
+            let hours: BTreeSet<i64> = pane.all_times().map(|t| t.div_euclid(HOUR_MS) * HOUR_MS).collect();
+            hours.into_iter().map(|from| (from, from + HOUR_MS)).collect()
+        }
+    };
+    let mut written: Vec<Written> = Vec::new();
+    let order = pane.frozen.unwrap_or_default();
+    let mut run = || -> Result<Vec<OpenSegment>> {
+        for (at, (from_ms, to_ms)) in windows.iter().copied().enumerate() {
+            // With the last, all samples of the logs are in segments.
+            let logs = if at + 1 == windows.len() { pane.logs.clone() } else { Vec::new() };
+            let replaces = Replaces { segments: Vec::new(), logs };
+            let header = Header { tier: Tier::Raw, level: 0, from_ms, to_ms, order, created_ms: now_ms };
+            let id = shared.number();
+            attempt(shared, id, || write_window(shared, pane, &header, &replaces, id))?;
+            written.push(Written::new(id));
+        }
+        written.iter().try_for_each(|w| w.publish(shared))?;
+        written.iter().map(|w| w.open(shared)).collect()
+    };
+    let result = run();
+    if result.is_err() {
+        for written in &written {
+            written.remove(shared);
+            // One that has its name already comes again with the next attempt, under another.
+            shared.discard(segment_name(written.id));
+        }
+    }
+    result
+}
+
+/// Clocks that were written, by their timestamps: pages of a long one follow each other.
+#[derive(Default)]
+struct Clocks(HashMap<Vec<i64>, Vec<u32>>);
+
+impl Clocks {
+    fn of(&mut self, writer: &mut SegmentWriter, times: Vec<i64>) -> Result<&[u32]> {
+        match self.0.entry(times) {
+            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::hash_map::Entry::Vacant(new) => {
+                let numbers =
+                    new.key().chunks(MAX_PAGE_VALUES).map(|t| writer.clock(t)).collect::<Result<Vec<_>>>()?;
+                Ok(new.insert(numbers))
+            }
+        }
+    }
+}
+
+fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replaces, id: u64) -> Result<()> {
+    let Named { sources, metrics } = names_of(shared, pane);
+    let mut writer = SegmentWriter::create(&*shared.storage, &tmp_name(id), header)?;
+    let rows: Vec<Option<&SourceRows>> = sources.iter().map(|(_, s)| pane.rows.get(s)).collect();
+    // Most sources have one block of rows, whose times nearly all their series share.
+    let mut block_clocks: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
+    for (number, rows) in rows.iter().enumerate() {
+        let clocks = match whole_block(pane, *rows) {
+            Some(block) => {
+                block.times.chunks(MAX_PAGE_VALUES).map(|t| writer.clock(t)).collect::<Result<Vec<_>>>()?
+            }
+            None => Vec::new(),
+        };
+        if let Some(first) = clocks.first() {
+            writer.default_clock(number as u32, *first);
+        }
+        block_clocks.push(clocks);
+    }
+    let mut clocks = Clocks::default();
+    let mut column: Vec<f64> = Vec::new();
+    let mut samples: Vec<(i64, f64)> = Vec::new();
+    for (m, (_, _, metric)) in metrics.iter().enumerate() {
+        writer.begin(m as u32, Column::Value)?;
+        for (s, (_, source)) in sources.iter().enumerate() {
+            let s_number = s as u32;
+            let whole = whole_block(pane, rows[s]).filter(|_| !pane.has_singles(*source, *metric));
+            if let Some(block) = whole {
+                let Some(slot) = block.layout.slot(*metric) else { continue };
+                column.clear();
+                column.extend(block.column(slot));
+                if !column.iter().any(|v| is_absent(*v)) {
+                    for (page, clock) in column.chunks(MAX_PAGE_VALUES).zip(&block_clocks[s]) {
+                        writer.page(s_number, *clock, page.iter().copied())?;
+                    }
+                    continue;
+                }
+            }
+            samples.clear();
+            pane.series(*source, *metric, (header.from_ms, header.to_ms - 1), u64::MAX, &mut samples);
+            if samples.is_empty() {
+                continue;
+            }
+            let times = samples.iter().map(|p| p.0).collect();
+            let numbers = clocks.of(&mut writer, times)?.to_vec();
+            for (page, clock) in samples.chunks(MAX_PAGE_VALUES).zip(numbers) {
+                writer.page(s_number, clock, page.iter().map(|p| p.1))?;
+            }
+        }
+    }
+    let metrics: Vec<(Labels, Kind)> = metrics.into_iter().map(|(l, k, _)| (l, k)).collect();
+    let sources: Vec<Labels> = sources.into_iter().map(|(l, _)| l).collect();
+    writer.finish(&metrics, &sources, replaces)?;
+    Ok(())
+}
+
+/// The only block of a source, when its rows are in order and all within the pane's window.
+fn whole_block<'a>(pane: &Pane, rows: Option<&'a SourceRows>) -> Option<&'a Block> {
+    match rows?.blocks.as_slice() {
+        [block] if block.sorted && pane.window.is_some() => Some(block),
+        _ => None,
+    }
+}
+
+/// Sources and metrics with their numbers, sorted by labels.
+struct Named {
+    sources: Vec<(Labels, u32)>,
+    metrics: Vec<(Labels, Kind, u32)>,
+}
+
+fn names_of(shared: &Shared, pane: &Pane) -> Named {
+    let names = read(&shared.names);
+    let sources: BTreeSet<u32> = pane.sources().collect();
+    let metrics: BTreeSet<u32> = sources.iter().flat_map(|s| pane.metrics_of(*s)).collect();
+    let mut sources: Vec<(Labels, u32)> =
+        sources.iter().filter_map(|s| Some((names.sources.get(*s)?.0.clone(), *s))).collect();
+    sources.sort();
+    let mut metrics: Vec<(Labels, Kind, u32)> = metrics
+        .iter()
+        .filter_map(|m| names.metrics.get(*m).map(|(labels, kind)| (labels.clone(), *kind, *m)))
+        .collect();
+    metrics.sort_by(|a, b| a.0.cmp(&b.0));
+    Named { sources, metrics }
+}

@@ -1,0 +1,309 @@
+//! The head: samples that are in the log but not yet in a segment.
+//!
+//! It consists of panes. A pane has the samples of one window of time, or those that came too late
+//! for theirs. Rows are appended in the order they come and never moved, each with the number of its
+//! commit, so that a reader sees exactly the commits that were complete when it began.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::index::Layout;
+use crate::wal::{ABSENT, is_absent};
+
+/// Rough cost of an entry in the maps below, bytes.
+const ENTRY_BYTES: usize = 96;
+
+/// Rows of one source in one layout.
+pub(crate) struct Block {
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) times: Vec<i64>,
+    commits: Vec<u64>,
+    /// Row after row.
+    values: Vec<f64>,
+    /// Whether the times ascend.
+    pub(crate) sorted: bool,
+}
+
+impl Block {
+    /// The values of a metric's column, in the order they came.
+    pub(crate) fn column(&self, slot: usize) -> impl Iterator<Item = f64> {
+        self.values.iter().skip(slot).step_by(self.layout.metrics.len()).copied()
+    }
+
+    fn row_at(&self, time: i64) -> Option<usize> {
+        if self.sorted {
+            self.times.binary_search(&time).ok()
+        } else {
+            self.times.iter().position(|t| *t == time)
+        }
+    }
+}
+
+/// All rows of one source.
+#[derive(Default)]
+pub(crate) struct SourceRows {
+    pub(crate) blocks: Vec<Block>,
+    newest: Option<i64>,
+}
+
+/// A sample that came by itself.
+#[derive(Clone, Copy, Debug)]
+struct Single {
+    time: i64,
+    value: f64,
+    commit: u64,
+}
+
+/// The samples of a series that came by themselves.
+#[derive(Default)]
+struct Singles {
+    list: Vec<Single>,
+    newest: Option<i64>,
+}
+
+impl Singles {
+    fn has(&self, time: i64) -> bool {
+        self.newest.is_some_and(|newest| time <= newest) && self.list.iter().any(|p| p.time == time)
+    }
+}
+
+/// A part of the head.
+#[derive(Default)]
+pub(crate) struct Pane {
+    /// The window whose samples these are; `None`: those that came late.
+    pub(crate) window: Option<(i64, i64)>,
+    /// Numbers of the logs that the samples are in.
+    pub(crate) logs: Vec<u64>,
+    /// Size of those logs.
+    pub(crate) log_bytes: u64,
+    /// Once it is to become a segment: its place in the order of arrival.
+    pub(crate) frozen: Option<u64>,
+    /// When the first sample came.
+    pub(crate) since_ms: i64,
+    /// By source.
+    pub(crate) rows: HashMap<u32, SourceRows>,
+    /// By source and metric.
+    singles: HashMap<u32, HashMap<u32, Singles>>,
+    pub(crate) samples: u64,
+    pub(crate) bytes: usize,
+}
+
+/// What became of a row or sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) samples: u64,
+    pub(crate) duplicates: u64,
+}
+
+impl Pane {
+    pub(crate) fn new(window: Option<(i64, i64)>, now_ms: i64) -> Pane {
+        Pane { window, since_ms: now_ms, ..Pane::default() }
+    }
+
+    /// Adds a row; values for which there is a sample of that time already are dropped.
+    pub(crate) fn row(
+        &mut self,
+        source: u32,
+        layout: &Arc<Layout>,
+        time: i64,
+        values: &[f64],
+        commit: u64,
+    ) -> Applied {
+        let singles = self.singles.get(&source).filter(|s| !s.is_empty());
+        let rows = self.rows.entry(source).or_default();
+        let mut blanked = None;
+        let mut applied = Applied::default();
+        let known = rows.newest.is_some_and(|newest| time <= newest);
+        if known || singles.is_some() {
+            let taken = |metric: u32| {
+                known && rows.blocks.iter().any(|b| has(b, metric, time))
+                    || singles.and_then(|s| s.get(&metric)).is_some_and(|s| s.has(time))
+            };
+            let mut kept = values.to_vec();
+            for (value, metric) in kept.iter_mut().zip(&layout.metrics) {
+                if !is_absent(*value) && taken(*metric) {
+                    *value = ABSENT;
+                    applied.duplicates += 1;
+                }
+            }
+            blanked = Some(kept);
+        }
+        let values = blanked.as_deref().unwrap_or(values);
+        applied.samples = values.iter().filter(|v| !is_absent(**v)).count() as u64;
+        if applied.samples == 0 {
+            return applied;
+        }
+        let at = rows.blocks.iter().rposition(|b| b.layout.number == layout.number).unwrap_or_else(|| {
+            rows.blocks.push(Block {
+                layout: layout.clone(),
+                times: Vec::new(),
+                commits: Vec::new(),
+                values: Vec::new(),
+                sorted: true,
+            });
+            self.bytes += ENTRY_BYTES;
+            rows.blocks.len() - 1
+        });
+        let block = &mut rows.blocks[at];
+        block.sorted &= block.times.last().is_none_or(|last| *last < time);
+        block.times.push(time);
+        block.commits.push(commit);
+        block.values.extend_from_slice(values);
+        rows.newest = rows.newest.max(Some(time));
+        self.samples += applied.samples;
+        self.bytes += values.len() * 8 + 16;
+        applied
+    }
+
+    /// Adds a sample, unless there is one of that series and time already.
+    pub(crate) fn sample(&mut self, source: u32, metric: u32, time: i64, value: f64, commit: u64) -> Applied {
+        let in_rows =
+            self.rows.get(&source).is_some_and(|rows| rows.blocks.iter().any(|b| has(b, metric, time)));
+        let singles = self.singles.entry(source).or_default().entry(metric).or_default();
+        if in_rows || singles.has(time) {
+            return Applied { samples: 0, duplicates: 1 };
+        }
+        self.bytes += size_of::<Single>() + if singles.list.is_empty() { ENTRY_BYTES } else { 0 };
+        singles.newest = singles.newest.max(Some(time));
+        singles.list.push(Single { time, value, commit });
+        self.samples += 1;
+        Applied { samples: 1, duplicates: 0 }
+    }
+
+    /// All sources with samples.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = u32> {
+        self.rows.keys().chain(self.singles.keys()).copied()
+    }
+
+    /// All metrics a source has samples of, possibly several times.
+    pub(crate) fn metrics_of(&self, source: u32) -> impl Iterator<Item = u32> {
+        let rows = self.rows.get(&source).into_iter();
+        let singles = self.singles.get(&source).into_iter();
+        rows.flat_map(|r| r.blocks.iter().flat_map(|b| b.layout.metrics.iter().copied()))
+            .chain(singles.flat_map(|s| s.keys().copied()))
+    }
+
+    /// Whether a series has samples outside of rows.
+    pub(crate) fn has_singles(&self, source: u32, metric: u32) -> bool {
+        self.singles.get(&source).is_some_and(|s| s.contains_key(&metric))
+    }
+
+    /// Appends the samples of a series between two times (both included) that came with a commit up
+    /// to `until`, sorted by time.
+    pub(crate) fn series(
+        &self,
+        source: u32,
+        metric: u32,
+        (from, to): (i64, i64),
+        until: u64,
+        out: &mut Vec<(i64, f64)>,
+    ) {
+        let begin = out.len();
+        for block in self.rows.get(&source).map_or(&[][..], |r| &r.blocks) {
+            let Some(slot) = block.layout.slot(metric) else { continue };
+            let width = block.layout.metrics.len();
+            let rows = block.commits.partition_point(|c| *c <= until);
+            let (first, last) = if block.sorted {
+                (
+                    block.times.partition_point(|t| *t < from),
+                    block.times.partition_point(|t| *t <= to).min(rows),
+                )
+            } else {
+                (0, rows)
+            };
+            for row in first..last {
+                let (time, value) = (block.times[row], block.values[row * width + slot]);
+                if !is_absent(value) && (from..=to).contains(&time) {
+                    out.push((time, value));
+                }
+            }
+        }
+        if let Some(singles) = self.singles.get(&source).and_then(|s| s.get(&metric)) {
+            let within = |p: &&Single| p.commit <= until && (from..=to).contains(&p.time);
+            out.extend(singles.list.iter().filter(within).map(|p| (p.time, p.value)));
+        }
+        if !out[begin..].is_sorted_by_key(|p| p.0) {
+            out[begin..].sort_by_key(|p| p.0);
+        }
+    }
+
+    /// The time of each row and single sample.
+    pub(crate) fn all_times(&self) -> impl Iterator<Item = i64> {
+        let rows = self.rows.values().flat_map(|r| r.blocks.iter().flat_map(|b| b.times.iter().copied()));
+        let singles = self.singles.values().flat_map(|s| s.values().flat_map(|l| &l.list).map(|p| p.time));
+        rows.chain(singles)
+    }
+
+    /// First and last time of all samples.
+    pub(crate) fn times(&self) -> Option<(i64, i64)> {
+        let mut all = self.all_times();
+        let first = all.next()?;
+        Some(all.fold((first, first), |(low, high), t| (low.min(t), high.max(t))))
+    }
+}
+
+fn has(block: &Block, metric: u32, time: i64) -> bool {
+    let Some(slot) = block.layout.slot(metric) else { return false };
+    let width = block.layout.metrics.len();
+    if block.sorted {
+        return block.row_at(time).is_some_and(|row| !is_absent(block.values[row * width + slot]));
+    }
+    // A time may stand in several rows, each with other values.
+    block.times.iter().enumerate().any(|(row, t)| *t == time && !is_absent(block.values[row * width + slot]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::NameTables;
+
+    fn layouts() -> (Arc<Layout>, Arc<Layout>) {
+        let mut names = NameTables::default();
+        (names.layout(vec![0, 1]), names.layout(vec![1, 2]))
+    }
+
+    fn series(pane: &Pane, metric: u32, until: u64) -> Vec<(i64, f64)> {
+        let mut out = Vec::new();
+        pane.series(5, metric, (i64::MIN, i64::MAX), until, &mut out);
+        out
+    }
+
+    #[test]
+    fn the_first_sample_of_a_time_wins_however_it_comes() {
+        let (a, b) = &layouts();
+        let mut pane = Pane::new(Some((0, 100)), 0);
+        pane.row(5, a, 10, &[1.0, 2.0], 1);
+        let again = pane.row(5, b, 10, &[9.0, 3.0], 2);
+        assert_eq!(again, Applied { samples: 1, duplicates: 1 });
+        assert_eq!(pane.sample(5, 0, 10, 9.0, 3).duplicates, 1);
+        assert_eq!(pane.sample(5, 7, 10, 4.0, 3).samples, 1);
+        assert_eq!(pane.sample(5, 7, 10, 9.0, 3).duplicates, 1);
+        pane.sample(5, 0, 5, 8.0, 3);
+        pane.sample(5, 7, 3, 4.5, 3);
+        assert_eq!(pane.sample(5, 7, 10, 9.0, 3).duplicates, 1);
+        assert_eq!(pane.row(5, a, 5, &[9.0, ABSENT], 4), Applied { samples: 0, duplicates: 1 });
+        pane.row(5, a, 4, &[ABSENT, 7.0], 4);
+        assert_eq!(pane.row(5, a, 4, &[6.0, 9.0], 5), Applied { samples: 1, duplicates: 1 });
+        assert_eq!(pane.row(5, a, 4, &[9.0, 9.0], 5), Applied { samples: 0, duplicates: 2 });
+        assert_eq!(series(&pane, 0, 9), [(4, 6.0), (5, 8.0), (10, 1.0)]);
+        assert_eq!(series(&pane, 1, 9), [(4, 7.0), (10, 2.0)]);
+        assert_eq!(series(&pane, 2, 9), [(10, 3.0)]);
+        assert_eq!(series(&pane, 7, 9), [(3, 4.5), (10, 4.0)]);
+        assert_eq!(pane.samples, 8);
+        assert_eq!(pane.times(), Some((3, 10)));
+    }
+
+    #[test]
+    fn a_reader_sees_only_the_commits_it_knows_of() {
+        let (a, _) = &layouts();
+        let mut pane = Pane::new(None, 0);
+        pane.row(5, a, 20, &[1.0, 2.0], 1);
+        pane.row(5, a, 10, &[3.0, ABSENT], 2);
+        assert_eq!(series(&pane, 0, 1), [(20, 1.0)]);
+        assert_eq!(series(&pane, 0, 2), [(10, 3.0), (20, 1.0)]);
+        assert_eq!(series(&pane, 1, 2), [(20, 2.0)]);
+        let mut out = Vec::new();
+        pane.series(5, 0, (10, 19), 2, &mut out);
+        assert_eq!(out, [(10, 3.0)]);
+    }
+}

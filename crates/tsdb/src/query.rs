@@ -1,0 +1,418 @@
+//! Reading: snapshots, selections of samples and of rollups.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::flush::HOUR_MS;
+use crate::index::{Matched, Matcher};
+use crate::labels::{Kind, Labels};
+use crate::rollup::{Rollup, fold};
+use crate::segment::{ChunkEntry, ClockCache, Column, Tier};
+use crate::store::{OpenSegment, Shared, View, read};
+
+/// What a store had at one moment.
+#[derive(Clone)]
+pub struct Snapshot {
+    shared: Arc<Shared>,
+    view: Arc<View>,
+}
+
+/// Samples of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// All its labels.
+    pub labels: Labels,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// Unix milliseconds, ascending.
+    pub times_ms: Vec<i64>,
+    /// A value for each time.
+    pub values: Vec<f64>,
+}
+
+/// Rollups of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RollupSeries {
+    /// All its labels.
+    pub labels: Labels,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// In the order of time.
+    pub rollups: Vec<Rollup>,
+}
+
+/// The answer to a selection.
+#[derive(Debug)]
+pub struct Selection<T> {
+    /// Sorted by labels.
+    pub series: Vec<T>,
+    /// What could not be read; everything else is in the answer.
+    pub damage: Vec<Error>,
+}
+
+/// Samples of one series as they are collected from files.
+#[derive(Default)]
+struct Collected {
+    times: Vec<i64>,
+    values: Vec<f64>,
+    /// Order of arrival and end of each part.
+    parts: Vec<(u64, usize)>,
+}
+
+impl Collected {
+    /// Sorted by time; of two samples of a time, the first that came.
+    fn sorted(mut self) -> (Vec<i64>, Vec<f64>) {
+        if self.times.is_sorted_by(|a, b| a < b) {
+            return (self.times, self.values);
+        }
+        let mut entries: Vec<(i64, u64, f64)> = Vec::with_capacity(self.times.len());
+        let mut from = 0;
+        for (order, to) in std::mem::take(&mut self.parts) {
+            let part = self.times[from..to].iter().zip(&self.values[from..to]);
+            entries.extend(part.map(|(t, v)| (*t, order, *v)));
+            from = to;
+        }
+        entries.sort_by_key(|e| (e.0, e.1));
+        entries.dedup_by_key(|e| e.0);
+        entries.into_iter().map(|(t, _, v)| (t, v)).unzip()
+    }
+}
+
+type Found = HashMap<(u32, u32), Collected>;
+
+impl Snapshot {
+    pub(crate) fn new(shared: Arc<Shared>, view: Arc<View>) -> Snapshot {
+        Snapshot { shared, view }
+    }
+
+    /// Samples of all series that fit the matchers, from `from_ms` up to and with `to_ms`. Series
+    /// without samples there are left out.
+    ///
+    /// # Errors
+    /// When a matcher is not usable, or a file cannot be read at all.
+    pub fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Selection<Series>> {
+        let matched = read(&self.shared.names).select(matchers)?;
+        let mut damage = Vec::new();
+        let found = self.raw(&matched, from_ms, to_ms, &mut damage)?;
+        let mut series = Vec::with_capacity(found.len());
+        let names = read(&self.shared.names);
+        for ((metric, source), collected) in found {
+            let Some((labels, kind)) = names.metrics.get(metric) else { continue };
+            let Some((source, _)) = names.sources.get(source) else { continue };
+            let (times_ms, values) = collected.sorted();
+            series.push(Series { labels: labels.with(source), kind: *kind, times_ms, values });
+        }
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(Selection { series, damage })
+    }
+
+    fn raw(&self, matched: &Matched, from: i64, to: i64, damage: &mut Vec<Error>) -> Result<Found> {
+        let mut found = Found::new();
+        self.scan(
+            Tier::Raw,
+            &[Column::Value],
+            matched,
+            from,
+            to,
+            damage,
+            |_, pair, order, times, values| {
+                let collected = found.entry(pair).or_default();
+                collected.times.extend(times);
+                collected.values.extend_from_slice(values);
+                collected.parts.push((order, collected.times.len()));
+            },
+        )?;
+        let mut samples = Vec::new();
+        for (at, pane) in self.view.panes.iter().enumerate() {
+            let pane = read(pane);
+            // As they will be frozen: after all that are, windows before what came late.
+            let late = u64::from(pane.window.is_none()) << 32;
+            let order = pane.frozen.unwrap_or((1 << 62) + late + at as u64);
+            let sources: BTreeSet<u32> = pane.sources().filter(|s| matched.sources.contains_key(s)).collect();
+            for source in sources {
+                let metrics: BTreeSet<u32> =
+                    pane.metrics_of(source).filter(|m| matched.fits(*m, source)).collect();
+                for metric in metrics {
+                    samples.clear();
+                    pane.series(source, metric, (from, to), self.view.committed, &mut samples);
+                    if !samples.is_empty() {
+                        let collected = found.entry((metric, source)).or_default();
+                        collected.times.extend(samples.iter().map(|s| s.0));
+                        collected.values.extend(samples.iter().map(|s| s.1));
+                        collected.parts.push((order, collected.times.len()));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Hands on all that the segments of a tier have of the pairs that fit.
+    #[expect(clippy::too_many_arguments, reason = "an inner loop shared by two selections")]
+    fn scan(
+        &self,
+        tier: Tier,
+        columns: &[Column],
+        matched: &Matched,
+        from: i64,
+        to: i64,
+        damage: &mut Vec<Error>,
+        mut found: impl FnMut(Column, (u32, u32), u64, &mut dyn Iterator<Item = i64>, &[f64]),
+    ) -> Result<()> {
+        let mut segments: Vec<&Arc<OpenSegment>> = self
+            .view
+            .segments
+            .iter()
+            .filter(|s| s.segment.header.tier == tier && s.segment.times.0 <= to && s.segment.times.1 >= from)
+            .collect();
+        segments.sort_by_key(|s| (s.segment.times.0, s.segment.header.order));
+        // First all advice, then the reads: the disk works on all of it at once.
+        let mut wanted: Vec<(&OpenSegment, Vec<bool>, Vec<ChunkEntry>)> = Vec::new();
+        for open in segments {
+            let sources: Vec<bool> = open.sources.iter().map(|s| matched.sources.contains_key(s)).collect();
+            let mut entries = Vec::new();
+            for (number, metric) in open.metrics.iter().enumerate() {
+                if !matched.metrics.contains_key(metric) {
+                    continue;
+                }
+                for column in columns {
+                    for entry in open.segment.chunks_of(number as u32, *column) {
+                        let range = entry.first_source as usize..=entry.last_source as usize;
+                        if sources[range].contains(&true) {
+                            open.segment.will_need(&entry.place);
+                            entries.push(*entry);
+                        }
+                    }
+                }
+            }
+            wanted.push((open, sources, entries));
+        }
+        let mut values = Vec::new();
+        for (open, sources, entries) in wanted {
+            let segment = &open.segment;
+            let mut cache = ClockCache::default();
+            let order = segment.header.order;
+            for entry in entries {
+                let metric = open.metrics[entry.metric as usize];
+                let mut read_chunk = || -> Result<()> {
+                    let bytes = segment.bytes(&entry.place)?;
+                    let mut chunk = segment.chunk(&entry.place, &bytes)?;
+                    for at in 0..chunk.pages.len() {
+                        let page = chunk.pages[at];
+                        let wanted = sources.get(page.source as usize).copied().unwrap_or(false);
+                        let span = segment.clock_span(page.clock);
+                        if !wanted || span.0 > to || span.1 < from {
+                            continue;
+                        }
+                        let source = open.sources[page.source as usize];
+                        if !matched.fits(metric, source) {
+                            continue;
+                        }
+                        values.clear();
+                        chunk
+                            .read(&page, &mut values)
+                            .map_err(Error::damaged(&segment.name, entry.place.offset))?;
+                        let clock = segment.clock(page.clock, &mut cache)?;
+                        let range = clock.range(from, to);
+                        let mut times = range.clone().map(|i| clock.at(i));
+                        if !range.is_empty() {
+                            found(entry.column, (metric, source), order, &mut times, &values[range]);
+                        }
+                    }
+                    Ok(())
+                };
+                match read_chunk() {
+                    Ok(()) => {}
+                    Err(error @ Error::Damaged { .. }) => damage.push(error),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rollups of all series that fit the matchers, of all minutes or hours that begin from
+    /// `from_ms` up to and with `to_ms`. Hours of which there are no rollups yet are rolled up from
+    /// their samples. Samples that came late are in them once their hour is merged anew, which
+    /// takes some minutes.
+    ///
+    /// # Errors
+    /// As [`Snapshot::select`]; also when asked for [`Tier::Raw`].
+    pub fn rollups(
+        &self,
+        matchers: &[Matcher],
+        tier: Tier,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Selection<RollupSeries>> {
+        if tier == Tier::Raw {
+            return Err(Error::Option { option: "tier", what: "raw samples are not rolled up".into() });
+        }
+        let matched = read(&self.shared.names).select(matchers)?;
+        let mut damage = Vec::new();
+        let mut found: HashMap<(u32, u32), BTreeMap<i64, Rollup>> = HashMap::new();
+        let columns = [
+            Column::Count,
+            Column::Last,
+            Column::Min,
+            Column::Max,
+            Column::Sum,
+            Column::First,
+            Column::Resets,
+        ];
+        self.scan(
+            tier,
+            &columns,
+            &matched,
+            from_ms,
+            to_ms,
+            &mut damage,
+            |column, pair, _, times, values| {
+                let rollups = found.entry(pair).or_default();
+                for (time, value) in times.zip(values) {
+                    let rollup = rollups.entry(time).or_insert(Rollup {
+                        start_ms: time,
+                        count: 0,
+                        min: None,
+                        max: None,
+                        sum: None,
+                        first: None,
+                        last: f64::NAN,
+                        resets: None,
+                    });
+                    match column {
+                        Column::Count => rollup.count = *value as u64,
+                        Column::Last | Column::Value => rollup.last = *value,
+                        Column::Min => rollup.min = Some(*value),
+                        Column::Max => rollup.max = Some(*value),
+                        Column::Sum => rollup.sum = Some(*value),
+                        Column::First => rollup.first = Some(*value),
+                        Column::Resets => rollup.resets = Some(*value),
+                    }
+                }
+            },
+        )?;
+        let step = tier.step_ms();
+        for (from, to) in self.hours_without(tier, from_ms, to_ms.saturating_add(step - 1)) {
+            for (pair, collected) in self.raw(&matched, from, to, &mut damage)? {
+                let kind = read(&self.shared.names).metrics.get(pair.0).map_or(Kind::Unknown, |m| m.1);
+                let (times, values) = collected.sorted();
+                let mut folds = Vec::new();
+                for (time, value) in times.iter().zip(values) {
+                    fold(&mut folds, time.div_euclid(step) * step, value);
+                }
+                let wanted = folds.iter().filter(|f| (from_ms..=to_ms).contains(&f.start));
+                let rollups = found.entry(pair).or_default();
+                rollups.extend(wanted.map(|f| (f.start, f.rollup(kind))));
+            }
+        }
+        let names = read(&self.shared.names);
+        let mut series = Vec::new();
+        for ((metric, source), rollups) in found {
+            let Some((labels, kind)) = names.metrics.get(metric) else { continue };
+            let Some((source, _)) = names.sources.get(source) else { continue };
+            if !rollups.is_empty() {
+                let rollups = rollups.into_values().collect();
+                series.push(RollupSeries { labels: labels.with(source), kind: *kind, rollups });
+            }
+        }
+        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(Selection { series, damage })
+    }
+
+    /// Stretches (both ends included) of hours that have raw samples and no rollups.
+    fn hours_without(&self, tier: Tier, from: i64, to: i64) -> Vec<(i64, i64)> {
+        let raw = self.view.segments.iter().filter(|s| s.segment.header.tier == Tier::Raw);
+        let in_segments = raw.map(|s| s.segment.times);
+        let in_panes = self.view.panes.iter().filter_map(|p| read(p).times());
+        let mut stretches: Vec<(i64, i64)> = Vec::new();
+        for (first, last) in in_segments.chain(in_panes) {
+            let (first, last) = (first.max(from), last.min(to));
+            if first > last {
+                continue;
+            }
+            let (first, last) = (first.div_euclid(HOUR_MS), last.div_euclid(HOUR_MS));
+            stretches.push((first.saturating_mul(HOUR_MS), last.saturating_add(1).saturating_mul(HOUR_MS)));
+        }
+        stretches.sort_unstable();
+        let mut merged: Vec<(i64, i64)> = Vec::new();
+        for (first, end) in stretches {
+            match merged.last_mut() {
+                Some(last) if first <= last.1 => last.1 = last.1.max(end),
+                _ => merged.push((first, end)),
+            }
+        }
+        let mut covered: Vec<(i64, i64)> = self
+            .view
+            .segments
+            .iter()
+            .filter(|s| s.segment.header.tier == tier)
+            .map(|s| (s.segment.header.from_ms, s.segment.header.to_ms))
+            .collect();
+        covered.sort_unstable();
+        let mut without = Vec::new();
+        for (begin, end) in merged {
+            let mut first = begin;
+            for (from, to) in covered.iter().filter(|c| c.0 < end && c.1 > begin) {
+                if *from > first {
+                    without.push((first, from - 1));
+                }
+                first = first.max(*to);
+            }
+            if first < end {
+                without.push((first, end - 1));
+            }
+        }
+        without
+    }
+
+    /// Labels of all series that fit the matchers and have samples between the times (both
+    /// included), as far as files tell without being decoded: a series may have none there if
+    /// others of its source have.
+    ///
+    /// # Errors
+    /// As [`Snapshot::select`].
+    pub fn series(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Labels>> {
+        let selection = self.select(matchers, from_ms, to_ms)?;
+        Ok(selection.series.into_iter().map(|s| s.labels).collect())
+    }
+
+    /// All label names there are, whatever the time.
+    pub fn label_names(&self) -> BTreeSet<String> {
+        read(&self.shared.names).label_names()
+    }
+
+    /// All values of a label there are, whatever the time.
+    pub fn label_values(&self, name: &str) -> BTreeSet<String> {
+        read(&self.shared.names).label_values(name)
+    }
+
+    /// Reads everything and hands on each thing that is wrong; `progress` hears of each file how
+    /// many of how many are done.
+    pub fn verify(&self, mut progress: impl FnMut(usize, usize), mut wrong: impl FnMut(Error)) {
+        let n = self.view.segments.len();
+        for (done, open) in self.view.segments.iter().enumerate() {
+            open.segment.verify(&mut wrong);
+            progress(done + 1, n);
+        }
+    }
+
+    /// Puts all segments of this snapshot, as hard links where possible, into another folder: a
+    /// copy that can be opened as a store. Samples still in the head are not in it; call
+    /// [`Store::flush`](crate::Store::flush) before to have them all.
+    ///
+    /// # Errors
+    /// When a link cannot be made.
+    pub fn link(&self, folder: &std::path::Path) -> Result<()> {
+        for open in &self.view.segments {
+            let name = &open.segment.name;
+            self.shared.storage.link(name, folder).map_err(Error::io("link", name))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn parts(&self) -> (&Shared, &View) {
+        (&self.shared, &self.view)
+    }
+}
