@@ -6,6 +6,11 @@ pub(crate) struct Malformed(pub(crate) &'static str);
 
 const ENDS: Malformed = Malformed("ends too early");
 
+/// Whether bytes have this CRC-32. A fuzzer cannot guess checksums: for it all are right.
+pub(crate) fn is_checksum(bytes: &[u8], crc: u32) -> bool {
+    cfg!(fuzzing) || crc32fast::hash(bytes) == crc
+}
+
 /// LEB128: seven bits a byte, lowest first, the high bit set on all but the last.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

@@ -59,6 +59,28 @@ pub(crate) fn is_exponent(exponent: u8) -> bool {
     exponent <= MAX_EXPONENT
 }
 
+/// The version of pco that a file was written with.
+#[derive(Clone, Debug)]
+pub(crate) struct Codec(FileDecompressor);
+
+impl Codec {
+    /// Bytes of a version in a file.
+    pub(crate) const BYTES: usize = 2;
+
+    /// The version that is written, as bytes.
+    pub(crate) fn written() -> [u8; Codec::BYTES] {
+        let mut bytes = [0; Codec::BYTES];
+        // Only a full buffer could fail, and then no chunk would come back from its bytes either.
+        let _ = FileCompressor::default().write_header(&mut bytes[..]);
+        bytes
+    }
+
+    pub(crate) fn read(bytes: [u8; Codec::BYTES]) -> Result<Codec, Malformed> {
+        let file = FileDecompressor::new(&bytes[..]);
+        file.map(|(file, _)| Codec(file)).map_err(|_| Malformed("its codec is of a newer version"))
+    }
+}
+
 struct Pending {
     source: u32,
     clock: Option<u32>,
@@ -127,7 +149,7 @@ fn pack<T: pco::data_types::Number + PartialEq>(
         chunk.write_page(page, &mut bytes).ok()?;
         pages.push(bytes);
     }
-    let mut decoder = Decoder::<T>::new(&meta).ok()?;
+    let mut decoder = Decoder::<T>::new(&Codec::read(Codec::written()).ok()?, &meta).ok()?;
     let mut back = Vec::new();
     let mut at = 0;
     for (bytes, n) in pages.iter().zip(sizes) {
@@ -144,13 +166,9 @@ fn pack<T: pco::data_types::Number + PartialEq>(
 struct Decoder<T: pco::data_types::Number>(pco::wrapped::ChunkDecompressor<T>);
 
 impl<T: pco::data_types::Number> Decoder<T> {
-    fn new(meta: &[u8]) -> Result<Decoder<T>, Malformed> {
-        const NOT_PCO: Malformed = Malformed("a chunk's bins are not readable");
-        let mut header = Vec::new();
-        FileCompressor::default().write_header(&mut header).map_err(|_| NOT_PCO)?;
-        let (file, _) = FileDecompressor::new(&header[..]).map_err(|_| NOT_PCO)?;
-        let (chunk, _) = file.chunk_decompressor(meta).map_err(|_| NOT_PCO)?;
-        Ok(Decoder(chunk))
+    fn new(codec: &Codec, meta: &[u8]) -> Result<Decoder<T>, Malformed> {
+        let chunk = codec.0.chunk_decompressor(meta);
+        chunk.map(|(chunk, _)| Decoder(chunk)).map_err(|_| Malformed("a chunk's bins are not readable"))
     }
 
     fn page(&mut self, bytes: &[u8], n: usize, out: &mut Vec<T>) -> Result<(), Malformed> {
@@ -301,6 +319,7 @@ impl<'a> ChunkReader<'a> {
     /// `clock_of` tells the default clock of a source, `values_of` how many timestamps a clock has.
     pub(crate) fn open(
         bytes: &'a [u8],
+        codec: &Codec,
         clock_of: impl Fn(u32) -> Option<u32>,
         values_of: impl Fn(u32) -> Option<usize>,
     ) -> Result<ChunkReader<'a>, Malformed> {
@@ -336,10 +355,10 @@ impl<'a> ChunkReader<'a> {
         }
         let len = reader.count()?;
         let meta = reader.take(len)?;
-        let integers = if meta.is_empty() { None } else { Some(Decoder::new(meta)?) };
+        let integers = if meta.is_empty() { None } else { Some(Decoder::new(codec, meta)?) };
         let len = reader.count()?;
         let meta = reader.take(len)?;
-        let floats = if meta.is_empty() { None } else { Some(Decoder::new(meta)?) };
+        let floats = if meta.is_empty() { None } else { Some(Decoder::new(codec, meta)?) };
         if reader.0.len() as u64 != body {
             return Err(Malformed("a chunk has another length than its pages"));
         }
@@ -389,10 +408,16 @@ pub(crate) fn pack_integers(pages: &[&[i64]], out: &mut Vec<u8>) -> Option<Vec<u
 }
 
 /// Reads one sequence that [`pack_integers`] wrote: `at` and `len` of its body, and its size.
-pub(crate) fn unpack_integers(bytes: &[u8], at: usize, len: usize, n: usize) -> Result<Vec<i64>, Malformed> {
+pub(crate) fn unpack_integers(
+    bytes: &[u8],
+    codec: &Codec,
+    at: usize,
+    len: usize,
+    n: usize,
+) -> Result<Vec<i64>, Malformed> {
     let mut reader = Reader(bytes);
     let meta = reader.count()?;
-    let mut decoder = Decoder::<i64>::new(reader.take(meta)?)?;
+    let mut decoder = Decoder::<i64>::new(codec, reader.take(meta)?)?;
     let body = at.checked_add(len).and_then(|to| reader.0.get(at..to));
     let mut out = Vec::new();
     decoder.page(body.ok_or(Malformed("a clock lies outside its chunk"))?, n, &mut out)?;
@@ -404,6 +429,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn codec() -> Codec {
+        Codec::read(Codec::written()).unwrap()
+    }
+
     fn round_trip(pages: &[Vec<f64>]) -> usize {
         let mut writer = ChunkWriter::default();
         for (i, page) in pages.iter().enumerate() {
@@ -412,7 +441,8 @@ mod tests {
         let mut bytes = Vec::new();
         writer.finish(&mut bytes);
         assert!(writer.is_empty());
-        let mut reader = ChunkReader::open(&bytes, Some, |c| pages.get(c as usize).map(Vec::len)).unwrap();
+        let mut reader =
+            ChunkReader::open(&bytes, &codec(), Some, |c| pages.get(c as usize).map(Vec::len)).unwrap();
         for (i, page) in pages.iter().enumerate() {
             let mut back = Vec::new();
             let entry = reader.pages[i];
@@ -468,7 +498,7 @@ mod tests {
             let i = at % good.len();
             good[i] ^= mask;
             for bytes in [&mut bytes, &mut good] {
-                if let Ok(mut chunk) = ChunkReader::open(bytes, Some, |_| Some(50)) {
+                if let Ok(mut chunk) = ChunkReader::open(bytes, &codec(), Some, |_| Some(50)) {
                     for page in chunk.pages.clone() {
                         let _ = chunk.read(&page, &mut Vec::new());
                     }
@@ -519,8 +549,8 @@ mod tests {
         let b = [i64::MIN, 0, i64::MAX];
         let mut out = Vec::new();
         let lens = pack_integers(&[&a, &b], &mut out).unwrap();
-        assert_eq!(unpack_integers(&out, 0, lens[0], 120).unwrap(), a);
-        assert_eq!(unpack_integers(&out, lens[0], lens[1], 3).unwrap(), b);
-        assert!(unpack_integers(&out, lens[0], lens[1] + 1, 3).is_err());
+        assert_eq!(unpack_integers(&out, &codec(), 0, lens[0], 120).unwrap(), a);
+        assert_eq!(unpack_integers(&out, &codec(), lens[0], lens[1], 3).unwrap(), b);
+        assert!(unpack_integers(&out, &codec(), lens[0], lens[1] + 1, 3).is_err());
     }
 }

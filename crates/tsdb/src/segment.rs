@@ -11,7 +11,8 @@ use read::Clock;
 pub(crate) use read::{ClockCache, Segment};
 pub(crate) use write::SegmentWriter;
 
-use crate::bytes::{Malformed, Reader};
+use crate::bytes::{Malformed, Reader, is_checksum};
+use crate::chunk::Codec;
 
 const MAGIC: &[u8; 8] = b"chasarTS";
 const END_MAGIC: &[u8; 8] = b"endofTS\n";
@@ -109,7 +110,8 @@ impl Header {
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.push(self.tier.code());
         out.push(self.level);
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&Codec::written());
+        out.extend_from_slice(&[0; 2]);
         for field in [self.from_ms, self.to_ms, self.order as i64, self.created_ms] {
             out.extend_from_slice(&field.to_le_bytes());
         }
@@ -120,7 +122,7 @@ impl Header {
     }
 
     /// `Ok(Err(version))` for a file of a newer release.
-    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Result<Header, u16>, Malformed> {
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Result<(Header, Codec), u16>, Malformed> {
         let mut reader = Reader(bytes);
         if reader.take(8)? != MAGIC {
             return Err(Malformed("it is not a segment"));
@@ -130,16 +132,18 @@ impl Header {
             return Ok(Err(version));
         }
         let (tier, level) = (reader.u8()?, reader.u8()?);
-        reader.take(4)?;
+        let codec = reader.array()?;
+        reader.take(2)?;
         let (from_ms, to_ms) = (reader.u64()? as i64, reader.u64()? as i64);
         let (order, created_ms) = (reader.u64()?, reader.u64()? as i64);
-        if reader.u32()? != crc32fast::hash(&bytes[..HEADER_BYTES - 4]) {
+        if !is_checksum(&bytes[..HEADER_BYTES - 4], reader.u32()?) {
             return Err(Malformed("the header's checksum is wrong"));
         }
         if from_ms >= to_ms {
             return Err(Malformed("its window is empty"));
         }
-        Ok(Ok(Header { tier: Tier::from_code(tier)?, level, from_ms, to_ms, order, created_ms }))
+        let header = Header { tier: Tier::from_code(tier)?, level, from_ms, to_ms, order, created_ms };
+        Ok(Ok((header, Codec::read(codec)?)))
     }
 }
 

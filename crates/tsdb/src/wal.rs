@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::bytes::{Malformed, Reader, put_signed, put_varint};
+use crate::bytes::{Malformed, Reader, is_checksum, put_signed, put_varint};
 use crate::chunk::{exponent_of, from_decimal, is_exponent, to_decimal};
 use crate::error::{Error, Result};
 use crate::index::Layout;
@@ -78,7 +78,7 @@ impl WalHeader {
         let late = reader.u8()? != 0;
         reader.take(1)?;
         let (id, from, to) = (reader.u64()?, reader.u64()? as i64, reader.u64()? as i64);
-        if reader.u32()? != crc32fast::hash(&bytes[..HEADER_BYTES - 4]) {
+        if !is_checksum(&bytes[..HEADER_BYTES - 4], reader.u32()?) {
             return Err(Malformed("the header's checksum is wrong"));
         }
         Ok(Ok(WalHeader { id, window: (!late).then_some((from, to)) }))
@@ -362,7 +362,7 @@ pub(crate) fn replay(
         }
         payload.resize(len as usize, 0);
         input.read_at(offset + RECORD_HEAD_BYTES as u64, &mut payload).map_err(Error::io("read", name))?;
-        if len == 0 || crc32fast::hash(&payload) != crc {
+        if len == 0 || !is_checksum(&payload, crc) {
             return Ok(Some(lost("a record's checksum is wrong")));
         }
         if let Err(Malformed(what)) = replay.record(&payload, &mut tell) {

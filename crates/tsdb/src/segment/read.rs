@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{ChunkEntry, Column, END_MAGIC, HEADER_BYTES, Header, Place, Replaces, TRAILER_BYTES, VERSION};
-use crate::bytes::{Malformed, Reader};
-use crate::chunk::{ChunkReader, MAX_PAGE_VALUES, unpack_integers};
+use crate::bytes::{Malformed, Reader, is_checksum};
+use crate::chunk::{ChunkReader, Codec, MAX_PAGE_VALUES, unpack_integers};
 use crate::error::{Error, Result};
 use crate::labels::{Kind, Labels};
 use crate::storage::{Input, Storage};
@@ -97,6 +97,7 @@ pub(crate) struct Segment {
     pub(crate) sources: Vec<Labels>,
     /// Sorted by metric, column and first source.
     pub(crate) chunks: Vec<ChunkEntry>,
+    codec: Codec,
     default_clocks: Vec<Option<u32>>,
     clocks: Vec<ClockEntry>,
     clock_chunks: Vec<Place>,
@@ -119,7 +120,7 @@ impl Segment {
         }
         let mut header = [0; HEADER_BYTES];
         input.read_at(0, &mut header).map_err(Error::io("read", name))?;
-        let header = Header::decode(&header)
+        let (header, codec) = Header::decode(&header)
             .map_err(Error::damaged(name, 0))?
             .map_err(|version| Error::Version { file: name.to_string(), version, newest: VERSION })?;
         let trailer_at = size_bytes - TRAILER_BYTES as u64;
@@ -130,6 +131,7 @@ impl Segment {
         let mut segment = Segment {
             name: name.to_string(),
             header,
+            codec,
             size_bytes,
             values: 0,
             replaces: Replaces::default(),
@@ -266,6 +268,7 @@ impl Segment {
     pub(crate) fn chunk<'a>(&self, place: &Place, bytes: &'a [u8]) -> Result<ChunkReader<'a>> {
         ChunkReader::open(
             bytes,
+            &self.codec,
             |source| self.default_clocks.get(source as usize).copied().flatten(),
             |clock| self.clocks.get(clock as usize).map(|c| c.values),
         )
@@ -297,8 +300,8 @@ impl Segment {
             vacant.insert(self.bytes(&place)?);
         }
         let damaged = || Error::damaged(&self.name, place.offset);
-        let mut times =
-            unpack_integers(&cache.chunks[&chunk], at as usize, len, entry.values).map_err(damaged())?;
+        let mut times = unpack_integers(&cache.chunks[&chunk], &self.codec, at as usize, len, entry.values)
+            .map_err(damaged())?;
         for time in &mut times {
             *time = time.wrapping_add(entry.start);
         }
@@ -365,7 +368,7 @@ fn read_place_entry(reader: &mut Reader<'_>, data_end: u64) -> std::result::Resu
 fn read_place(input: &dyn Input, name: &str, place: &Place) -> Result<Vec<u8>> {
     let mut bytes = vec![0; place.len as usize];
     input.read_at(place.offset, &mut bytes).map_err(Error::io("read", name))?;
-    if crc32fast::hash(&bytes) != place.crc {
+    if !is_checksum(&bytes, place.crc) {
         return Err(Error::damaged(name, place.offset)(Malformed("the checksum is wrong")));
     }
     Ok(bytes)
