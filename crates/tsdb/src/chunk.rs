@@ -407,21 +407,32 @@ pub(crate) fn pack_integers(pages: &[&[i64]], out: &mut Vec<u8>) -> Option<Vec<u
     Some(packed.pages.iter().map(Vec::len).collect())
 }
 
-/// Reads one sequence that [`pack_integers`] wrote: `at` and `len` of its body, and its size.
-pub(crate) fn unpack_integers(
-    bytes: &[u8],
-    codec: &Codec,
-    at: usize,
-    len: usize,
-    n: usize,
-) -> Result<Vec<i64>, Malformed> {
-    let mut reader = Reader(bytes);
-    let meta = reader.count()?;
-    let mut decoder = Decoder::<i64>::new(codec, reader.take(meta)?)?;
-    let body = at.checked_add(len).and_then(|to| reader.0.get(at..to));
-    let mut out = Vec::new();
-    decoder.page(body.ok_or(Malformed("a clock lies outside its chunk"))?, n, &mut out)?;
-    Ok(out)
+/// A chunk of integers opened for reading.
+pub(crate) struct IntegersReader {
+    bytes: Vec<u8>,
+    /// Where the bodies begin.
+    bodies: usize,
+    decoder: Decoder<i64>,
+}
+
+impl IntegersReader {
+    /// Opens what [`pack_integers`] wrote.
+    pub(crate) fn open(bytes: Vec<u8>, codec: &Codec) -> Result<IntegersReader, Malformed> {
+        let mut reader = Reader(&bytes);
+        let meta = reader.count()?;
+        let decoder = Decoder::new(codec, reader.take(meta)?)?;
+        let bodies = bytes.len() - reader.0.len();
+        Ok(IntegersReader { bytes, bodies, decoder })
+    }
+
+    /// Reads one sequence: where its body lies among the bodies, its length, and the size.
+    pub(crate) fn read(&mut self, at: u64, len: usize, n: usize) -> Result<Vec<i64>, Malformed> {
+        let from = usize::try_from(at).ok().and_then(|at| at.checked_add(self.bodies));
+        let body = from.and_then(|from| self.bytes.get(from..from.checked_add(len)?));
+        let mut out = Vec::new();
+        self.decoder.page(body.ok_or(Malformed("a clock lies outside its chunk"))?, n, &mut out)?;
+        Ok(out)
+    }
 }
 
 #[cfg(test)]
@@ -549,8 +560,10 @@ mod tests {
         let b = [i64::MIN, 0, i64::MAX];
         let mut out = Vec::new();
         let lens = pack_integers(&[&a, &b], &mut out).unwrap();
-        assert_eq!(unpack_integers(&out, &codec(), 0, lens[0], 120).unwrap(), a);
-        assert_eq!(unpack_integers(&out, &codec(), lens[0], lens[1], 3).unwrap(), b);
-        assert!(unpack_integers(&out, &codec(), lens[0], lens[1] + 1, 3).is_err());
+        let mut reader = IntegersReader::open(out, &codec()).unwrap();
+        assert_eq!(reader.read(0, lens[0], 120).unwrap(), a);
+        assert_eq!(reader.read(lens[0] as u64, lens[1], 3).unwrap(), b);
+        assert!(reader.read(lens[0] as u64, lens[1] + 1, 3).is_err());
+        assert!(reader.read(u64::MAX, 1, 3).is_err());
     }
 }

@@ -8,10 +8,8 @@ use crate::head::{Block, Pane, SourceRows};
 use crate::labels::{Kind, Labels};
 use crate::segment::{Column, Header, Replaces, Segment, SegmentWriter, Tier};
 use crate::store::{OpenSegment, Shared, read, segment_name};
+use crate::time::HOUR_MS;
 use crate::wal::is_absent;
-
-/// The longest window of a segment that has samples which came late.
-pub(crate) const HOUR_MS: i64 = 3_600_000;
 
 /// A segment that is written and synced, but still has its temporary name.
 pub(crate) struct Written {

@@ -61,6 +61,7 @@ mod segment;
 mod stats;
 pub mod storage;
 mod store;
+mod time;
 mod wal;
 mod writer;
 

@@ -5,13 +5,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 
 use crate::error::{Error, Result};
-use crate::flush::{HOUR_MS, flush};
+use crate::flush::flush;
 use crate::head::Pane;
 use crate::merge::{Job, Merged, merge};
 use crate::segment::{Header, Tier};
 use crate::store::{Health, OpenSegment, Shared, Store, health_of, lock, log_name, read, write};
-
-const DAY_MS: i64 = 86_400_000;
+use crate::time::{DAY_MS, HOUR_MS};
 
 /// Segments of late samples after which a merged hour or day is merged anew.
 const SIDES: usize = 8;

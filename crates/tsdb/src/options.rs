@@ -1,6 +1,7 @@
 //! How a store behaves.
 
 use crate::error::{Error, Result};
+use crate::time::DAY_MS;
 
 /// When a commit waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +38,6 @@ pub struct Options {
     /// When a commit waits for the disk.
     pub sync: Sync,
 }
-
-const DAY_MS: i64 = 86_400_000;
 
 impl Default for Options {
     fn default() -> Options {

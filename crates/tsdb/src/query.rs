@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::flush::HOUR_MS;
 use crate::index::{Matched, Matcher};
 use crate::labels::{Kind, Labels};
 use crate::rollup::{Rollup, fold};
 use crate::segment::{ChunkEntry, ClockCache, Column, Tier};
 use crate::store::{OpenSegment, Shared, View, read};
+use crate::time::HOUR_MS;
 
 /// What a store had at one moment.
 #[derive(Clone)]
@@ -368,8 +368,7 @@ impl Snapshot {
     }
 
     /// Labels of all series that fit the matchers and have samples between the times (both
-    /// included), as far as files tell without being decoded: a series may have none there if
-    /// others of its source have.
+    /// included).
     ///
     /// # Errors
     /// As [`Snapshot::select`].

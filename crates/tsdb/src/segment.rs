@@ -13,6 +13,7 @@ pub(crate) use write::SegmentWriter;
 
 use crate::bytes::{Malformed, Reader, is_checksum};
 use crate::chunk::Codec;
+use crate::time::{DAY_MS, is_time};
 
 const MAGIC: &[u8; 8] = b"chasarTS";
 const END_MAGIC: &[u8; 8] = b"endofTS\n";
@@ -139,8 +140,8 @@ impl Header {
         if !is_checksum(&bytes[..HEADER_BYTES - 4], reader.u32()?) {
             return Err(Malformed("the header's checksum is wrong"));
         }
-        if from_ms >= to_ms {
-            return Err(Malformed("its window is empty"));
+        if from_ms >= to_ms || !is_time(from_ms) || to_ms - from_ms > DAY_MS {
+            return Err(Malformed("its window is empty or too long"));
         }
         let header = Header { tier: Tier::from_code(tier)?, level, from_ms, to_ms, order, created_ms };
         Ok(Ok((header, Codec::read(codec)?)))

@@ -343,7 +343,7 @@ fn replay(
         let (mut metrics, mut sources): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         let mut layouts: Vec<Arc<Layout>> = Vec::new();
         // Numbers in the log were checked against what it named before.
-        let lost = wal::replay(&*shared.storage, &name, |told| match told {
+        let lost = wal::replay(&*shared.storage, &name, header.window, |told| match told {
             Told::Metric(labels, kind) => metrics.push(names.metrics.number(&labels, kind)),
             Told::Source(labels) => sources.push(names.sources.number(&labels, Kind::Unknown)),
             Told::Layout(list) => {

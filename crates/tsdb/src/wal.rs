@@ -5,6 +5,7 @@
 //! metrics, sources and layouts get numbers in the order of their first mention.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::bytes::{Malformed, Reader, is_checksum, put_signed, put_varint};
 use crate::chunk::{exponent_of, from_decimal, is_exponent, to_decimal};
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::index::Layout;
 use crate::labels::{Kind, Labels};
 use crate::storage::{Output, Storage};
+use crate::time::{MAX_TIME_MS, MIN_TIME_MS, is_window};
 
 /// Stands in a row for "this metric has no value now". A quiet NaN with a payload of ours; other
 /// NaNs, such as Prometheus' stale marker, are values like any other.
@@ -80,6 +82,9 @@ impl WalHeader {
         let (id, from, to) = (reader.u64()?, reader.u64()? as i64, reader.u64()? as i64);
         if !is_checksum(&bytes[..HEADER_BYTES - 4], reader.u32()?) {
             return Err(Malformed("the header's checksum is wrong"));
+        }
+        if !late && !is_window(from, to) {
+            return Err(Malformed("its window is no part of an hour"));
         }
         Ok(Ok(WalHeader { id, window: (!late).then_some((from, to)) }))
     }
@@ -333,17 +338,21 @@ pub(crate) fn read_header(storage: &dyn Storage, name: &str) -> Result<WalHeader
     })
 }
 
-/// Tells everything whole that is in a log, in order. A record is told only when all of it is
-/// readable; the first that is not ends the log.
+/// Tells everything whole that is in a log, in order. The first record that is cut short or has a
+/// wrong checksum ends the log, and so does an entry that breaks the format's rules.
+///
+/// All samples lie in `window` when there is one: the segment that the log becomes has no others.
 pub(crate) fn replay(
     storage: &dyn Storage,
     name: &str,
+    window: Option<(i64, i64)>,
     mut tell: impl FnMut(Told<'_>),
 ) -> Result<Option<LostTail>> {
     let input = storage.open(name).map_err(Error::io("open", name))?;
     let size = input.size_bytes().map_err(Error::io("read the size of", name))?;
     let mut offset = HEADER_BYTES as u64;
-    let mut replay = Replay::default();
+    let (from, to) = window.unwrap_or((MIN_TIME_MS, MAX_TIME_MS + 1));
+    let mut replay = Replay { times: from..to, ..Replay::default() };
     let mut payload = Vec::new();
     while offset < size {
         let lost = |what| LostTail { file: name.to_string(), offset, bytes: size - offset, what };
@@ -376,6 +385,8 @@ pub(crate) fn replay(
 
 #[derive(Default)]
 struct Replay {
+    /// Those that samples may have.
+    times: Range<i64>,
     metrics: u32,
     sources: u32,
     layouts: Vec<Vec<u32>>,
@@ -390,6 +401,7 @@ impl Replay {
         tell: &mut impl FnMut(Told<'_>),
     ) -> std::result::Result<(), Malformed> {
         const NOT_NAMED: Malformed = Malformed("it speaks of what was not named");
+        const OUTSIDE: Malformed = Malformed("a sample lies outside the window");
         let mut reader = Reader(payload);
         let mut values: Vec<f64> = Vec::new();
         while !reader.is_empty() {
@@ -421,6 +433,9 @@ impl Replay {
                     }
                     let state = self.rows.entry((source, layout)).or_insert_with(|| RowState::new(width));
                     state.time = state.time.wrapping_add(reader.signed()?);
+                    if !self.times.contains(&state.time) {
+                        return Err(OUTSIDE);
+                    }
                     read_row(&mut reader, state)?;
                     values.clear();
                     values.extend(state.bits.iter().map(|b| f64::from_bits(*b)));
@@ -432,6 +447,9 @@ impl Replay {
                         return Err(NOT_NAMED);
                     }
                     self.sample_time = self.sample_time.wrapping_add(reader.signed()?);
+                    if !self.times.contains(&self.sample_time) {
+                        return Err(OUTSIDE);
+                    }
                     let code = reader.varint()?;
                     if code & 1 == 0 {
                         return Err(Malformed("an unknown form of value"));

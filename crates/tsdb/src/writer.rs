@@ -10,6 +10,7 @@ use crate::index::Layout;
 use crate::labels::{Kind, Labels};
 use crate::options::Sync;
 use crate::store::{Health, Shared, health_of, lock, log_name, read, write};
+use crate::time::{MAX_TIME_MS, MIN_TIME_MS};
 use crate::wal::{WalHeader, WalWriter, is_absent};
 
 /// A source: the labels that say where samples come from. Kept known while held.
@@ -176,9 +177,9 @@ impl Writer {
         let mut groups: HashMap<Option<(i64, i64)>, Vec<usize>> = HashMap::new();
         for (at, pending) in self.pending.iter().enumerate() {
             let time = pending.time();
-            let counter = if time < floor {
+            let counter = if time < floor || time < MIN_TIME_MS {
                 &mut done.too_old
-            } else if time > ceiling {
+            } else if time > ceiling || time > MAX_TIME_MS {
                 &mut done.too_new
             } else if full {
                 &mut done.refused

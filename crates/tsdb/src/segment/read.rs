@@ -1,11 +1,12 @@
 //! Reading a segment: the index at once, chunks when they are asked for.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::{ChunkEntry, Column, END_MAGIC, HEADER_BYTES, Header, Place, Replaces, TRAILER_BYTES, VERSION};
 use crate::bytes::{Malformed, Reader, is_checksum};
-use crate::chunk::{ChunkReader, Codec, MAX_PAGE_VALUES, unpack_integers};
+use crate::chunk::{ChunkReader, Codec, IntegersReader, MAX_PAGE_VALUES};
 use crate::error::{Error, Result};
 use crate::labels::{Kind, Labels};
 use crate::storage::{Input, Storage};
@@ -70,7 +71,7 @@ impl Clock {
 /// Clocks that were unpacked for one query, and the chunks they lie in.
 #[derive(Default)]
 pub(crate) struct ClockCache {
-    chunks: HashMap<u32, Vec<u8>>,
+    chunks: HashMap<u32, IntegersReader>,
     clocks: HashMap<u32, Clock>,
 }
 
@@ -296,12 +297,15 @@ impl Segment {
             return Ok(clock.clone());
         }
         let place = self.clock_chunks[chunk as usize];
-        if let std::collections::hash_map::Entry::Vacant(vacant) = cache.chunks.entry(chunk) {
-            vacant.insert(self.bytes(&place)?);
-        }
         let damaged = || Error::damaged(&self.name, place.offset);
-        let mut times = unpack_integers(&cache.chunks[&chunk], &self.codec, at as usize, len, entry.values)
-            .map_err(damaged())?;
+        let reader = match cache.chunks.entry(chunk) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(new) => {
+                let bytes = self.bytes(&place)?;
+                new.insert(IntegersReader::open(bytes, &self.codec).map_err(damaged())?)
+            }
+        };
+        let mut times = reader.read(at, len, entry.values).map_err(damaged())?;
         for time in &mut times {
             *time = time.wrapping_add(entry.start);
         }

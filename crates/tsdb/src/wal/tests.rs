@@ -5,7 +5,7 @@ use crate::labels::NAME;
 use crate::storage::Sim;
 use proptest::prelude::*;
 
-const HEADER: WalHeader = WalHeader { id: 3, window: Some((0, 120_000)) };
+const HEADER: WalHeader = WalHeader { id: 3, window: None };
 
 struct TestNames(Vec<std::sync::Arc<Layout>>);
 
@@ -62,7 +62,7 @@ fn write(sim: &Sim, records: &[Vec<Entry>], names: &TestNames) -> Vec<u64> {
 fn read(sim: &Sim) -> (Vec<Vec<String>>, Option<LostTail>) {
     let (mut metrics, mut sources, mut layouts) = (Vec::new(), Vec::new(), Vec::new());
     let mut records = vec![Vec::new()];
-    let lost = replay(sim, "w", |told| match told {
+    let lost = replay(sim, "w", None, |told| match told {
         Told::Metric(labels, kind) => {
             assert_eq!(kind, Kind::Counter);
             metrics.push(labels.get(NAME).unwrap().to_string());
@@ -98,7 +98,7 @@ fn value() -> impl Strategy<Value = f64> {
 
 fn entries() -> impl Strategy<Value = Vec<Vec<Entry>>> {
     let layouts = [3usize, 9, 17];
-    let row = (0u32..3, 0usize..3, any::<i64>())
+    let row = (0u32..3, 0usize..3, MIN_TIME_MS..=MAX_TIME_MS)
         .prop_flat_map(move |(source, layout, time)| {
             (Just((source, layout, time)), prop::collection::vec(value(), layouts[layout]))
         })
@@ -108,7 +108,7 @@ fn entries() -> impl Strategy<Value = Vec<Vec<Entry>>> {
             time,
             values,
         });
-    let sample = (0u32..3, 0u32..20, any::<i64>(), value())
+    let sample = (0u32..3, 0u32..20, MIN_TIME_MS..=MAX_TIME_MS, value())
         .prop_map(|(source, metric, time, value)| Entry::Sample { source, metric, time, value });
     prop::collection::vec(prop::collection::vec(prop_oneof![3 => row, 1 => sample], 1..5), 1..8)
 }
@@ -136,7 +136,7 @@ proptest! {
 
     #[test]
     fn any_record_is_refused_or_told_without_panic(bytes: Vec<u8>, records in entries(), at: usize, mask: u8) {
-        let mut replay = Replay::default();
+        let mut replay = Replay { times: i64::MIN..i64::MAX, ..Replay::default() };
         let _ = replay.record(&bytes, &mut |_| {});
         // Behind a good checksum too, as a bug or an attacker would write it.
         let sim = Sim::new(0);
@@ -145,7 +145,8 @@ proptest! {
         sim.open("w").unwrap().read_at((HEADER_BYTES + RECORD_HEAD_BYTES) as u64, &mut payload).unwrap();
         let at = at % payload.len();
         payload[at] ^= mask;
-        let _ = Replay::default().record(&payload, &mut |_| {});
+        let mut replay = Replay { times: i64::MIN..i64::MAX, ..Replay::default() };
+        let _ = replay.record(&payload, &mut |_| {});
     }
 }
 
@@ -192,6 +193,36 @@ fn every_flipped_byte_ends_the_log_there() {
             assert!(lost.is_some(), "byte {at}");
         }
         sim.flip("w", at, 0x40);
+    }
+}
+
+/// Found by fuzzing: such samples were served, and lost when the log became a segment.
+#[test]
+fn a_sample_outside_the_window_ends_the_log() {
+    for (window, told) in [((0, 20_000), 20), ((0, 19_000), 19), ((1, 20_000), 0)] {
+        let sim = Sim::new(0);
+        write(&sim, &steady(), &names());
+        let mut rows = 0;
+        let lost = replay(&sim, "w", Some(window), |t| rows += usize::from(matches!(t, Told::Row { .. })));
+        let lost = lost.unwrap().map(|l| l.what);
+        assert_eq!(rows, told);
+        assert_eq!(lost, (told < 20).then_some("a sample lies outside the window"));
+    }
+}
+
+#[test]
+fn a_window_is_part_of_an_hour() {
+    let back = |window| {
+        let header = WalHeader { id: 1, window };
+        WalHeader::decode(header.encode().as_slice().try_into().unwrap())
+    };
+    let hour = 3_600_000;
+    for window in [None, Some((0, hour)), Some((-1000, 0)), Some((hour - 1, hour))] {
+        assert_eq!(back(window).unwrap().unwrap().window, window);
+    }
+    let far = i64::MAX / hour * hour;
+    for window in [(0, hour + 1), (-1, 1), (5, 5), (9, 8), (i64::MAX, i64::MIN), (far, far + 5)] {
+        assert!(back(Some(window)).is_err(), "{window:?}");
     }
 }
 
