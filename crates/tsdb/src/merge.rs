@@ -76,15 +76,12 @@ impl Cursor<'_> {
     fn load(&mut self, entry: &ChunkEntry) -> Result<()> {
         let segment = &self.input.segment;
         let bytes = segment.bytes(&entry.place)?;
-        let mut chunk = segment.chunk(&entry.place, &bytes)?;
+        let mut chunk = segment.chunk(entry, &bytes)?;
         for page in chunk.pages.clone() {
             let from = self.values.len();
             chunk.read(&page, &mut self.values).map_err(Error::damaged(&segment.name, entry.place.offset))?;
-            let source = *self.sources.get(page.source as usize).ok_or_else(|| {
-                Error::damaged(&segment.name, entry.place.offset)(crate::bytes::Malformed(
-                    "a page has no source",
-                ))
-            })?;
+            // The chunk's sources are among the segment's.
+            let source = self.sources[page.source as usize];
             self.pages.push(LoadedPage { source, clock: page.clock, from, to: self.values.len() });
         }
         Ok(())

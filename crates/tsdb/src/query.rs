@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::index::{Matched, Matcher};
 use crate::labels::{Kind, Labels};
 use crate::rollup::{Rollup, fold};
-use crate::segment::{ChunkEntry, ClockCache, Column, Tier};
+use crate::segment::{ChunkEntry, ClockCache, Column, MAX_NUMBER, Tier};
 use crate::store::{OpenSegment, Shared, View, read};
 use crate::time::HOUR_MS;
 
@@ -128,7 +128,7 @@ impl Snapshot {
             let pane = read(pane);
             // As they will be frozen: after all that are, windows before what came late.
             let late = u64::from(pane.window.is_none()) << 32;
-            let order = pane.frozen.unwrap_or((1 << 62) + late + at as u64);
+            let order = pane.frozen.unwrap_or(MAX_NUMBER + late + at as u64);
             let sources: BTreeSet<u32> = pane.sources().filter(|s| matched.sources.contains_key(s)).collect();
             for source in sources {
                 let metrics: BTreeSet<u32> =
@@ -197,7 +197,7 @@ impl Snapshot {
                 let metric = open.metrics[entry.metric as usize];
                 let mut read_chunk = || -> Result<()> {
                     let bytes = segment.bytes(&entry.place)?;
-                    let mut chunk = segment.chunk(&entry.place, &bytes)?;
+                    let mut chunk = segment.chunk(&entry, &bytes)?;
                     for at in 0..chunk.pages.len() {
                         let page = chunk.pages[at];
                         let wanted = sources.get(page.source as usize).copied().unwrap_or(false);

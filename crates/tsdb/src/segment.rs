@@ -21,6 +21,9 @@ const END_MAGIC: &[u8; 8] = b"endofTS\n";
 /// The newest version of the format, and the one that is written.
 pub(crate) const VERSION: u16 = 1;
 
+/// Numbers of files and places in the order of arrival stay below it.
+pub(crate) const MAX_NUMBER: u64 = 1 << 62;
+
 const HEADER_BYTES: usize = 52;
 const TRAILER_BYTES: usize = 24;
 
@@ -139,6 +142,9 @@ impl Header {
         let (order, created_ms) = (reader.u64()?, reader.u64()? as i64);
         if !is_checksum(&bytes[..HEADER_BYTES - 4], reader.u32()?) {
             return Err(Malformed("the header's checksum is wrong"));
+        }
+        if order >= MAX_NUMBER {
+            return Err(Malformed("its place in the order of arrival is out of range"));
         }
         if from_ms >= to_ms || !is_time(from_ms) || to_ms - from_ms > DAY_MS {
             return Err(Malformed("its window is empty or too long"));

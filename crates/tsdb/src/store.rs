@@ -10,7 +10,7 @@ use crate::index::{Layout, NameTables};
 use crate::labels::Kind;
 use crate::options::Options;
 use crate::query::Snapshot;
-use crate::segment::{Segment, Tier};
+use crate::segment::{MAX_NUMBER, Segment, Tier};
 use crate::storage::Storage;
 use crate::wal::{self, LostTail, Told};
 use crate::writer::Writer;
@@ -173,7 +173,8 @@ pub(crate) fn log_name(id: u64) -> String {
 
 fn number_in(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
     let digits = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
-    (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+    let number = u64::from_str_radix(digits, 16).ok()?;
+    (digits.len() == 16 && number < MAX_NUMBER).then_some(number)
 }
 
 impl Store {

@@ -194,6 +194,11 @@ impl Segment {
             self.clock_chunks.push(place);
         }
         self.read_clocks(reader, in_chunks.into_iter())?;
+        if !self.clocks.is_empty()
+            && (self.times.0 < self.header.from_ms || self.times.1 >= self.header.to_ms)
+        {
+            return Err(Malformed("a sample lies outside the window"));
+        }
         self.values = reader.varint()?;
         let mut metric = 0u32;
         for _ in 0..reader.count()? {
@@ -206,7 +211,14 @@ impl Segment {
                 return Err(Malformed("a chunk names what is not there"));
             }
             let place = read_place_entry(reader, data_end)?;
-            self.chunks.push(ChunkEntry { metric, column, first_source, last_source, place });
+            let entry = ChunkEntry { metric, column, first_source, last_source, place };
+            let in_order = self.chunks.last().is_none_or(|before| {
+                (before.metric, before.column, before.last_source) <= (metric, column, first_source)
+            });
+            if !in_order {
+                return Err(Malformed("its chunks are not sorted"));
+            }
+            self.chunks.push(entry);
         }
         if reader.is_empty() { Ok(()) } else { Err(Malformed("the index has more than it should")) }
     }
@@ -266,14 +278,22 @@ impl Segment {
     }
 
     /// Understands the bytes of a chunk.
-    pub(crate) fn chunk<'a>(&self, place: &Place, bytes: &'a [u8]) -> Result<ChunkReader<'a>> {
-        ChunkReader::open(
+    pub(crate) fn chunk<'a>(&self, entry: &ChunkEntry, bytes: &'a [u8]) -> Result<ChunkReader<'a>> {
+        let chunk = ChunkReader::open(
             bytes,
             &self.codec,
             |source| self.default_clocks.get(source as usize).copied().flatten(),
             |clock| self.clocks.get(clock as usize).map(|c| c.values),
         )
-        .map_err(Error::damaged(&self.name, place.offset))
+        .map_err(Error::damaged(&self.name, entry.place.offset))?;
+        // Pages ascend, so the first and the last tell of all.
+        let ends = [chunk.pages.first(), chunk.pages.last()];
+        let sources = entry.first_source..=entry.last_source;
+        if ends.iter().flatten().any(|page| !sources.contains(&page.source)) {
+            const OUTSIDE: Malformed = Malformed("a page is of a source that its chunk does not name");
+            return Err(Error::damaged(&self.name, entry.place.offset)(OUTSIDE));
+        }
+        Ok(chunk)
     }
 
     /// First and last timestamp of a clock.
@@ -326,18 +346,13 @@ impl Segment {
         for entry in &self.chunks {
             let mut check = || -> Result<()> {
                 let bytes = self.bytes(&entry.place)?;
-                let mut chunk = self.chunk(&entry.place, &bytes)?;
+                let mut chunk = self.chunk(entry, &bytes)?;
                 for page in chunk.pages.clone() {
                     page_values.clear();
                     chunk
                         .read(&page, &mut page_values)
                         .map_err(Error::damaged(&self.name, entry.place.offset))?;
-                    let clock = self.clock(page.clock, &mut cache)?;
-                    if clock.at(0) < self.header.from_ms || clock.at(clock.len() - 1) >= self.header.to_ms {
-                        return Err(Error::damaged(&self.name, entry.place.offset)(Malformed(
-                            "a sample lies outside the window",
-                        )));
-                    }
+                    self.clock(page.clock, &mut cache)?;
                     values += page.values as u64;
                 }
                 Ok(())
