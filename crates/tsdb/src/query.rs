@@ -61,6 +61,14 @@ struct Collected {
 }
 
 impl Collected {
+    /// Adds the samples of another pair of metric and source that is the same series.
+    fn join(&mut self, other: Collected) {
+        let before = self.times.len();
+        self.times.extend(other.times);
+        self.values.extend(other.values);
+        self.parts.extend(other.parts.into_iter().map(|(order, end)| (order, before + end)));
+    }
+
     /// Sorted by time; of two samples of a time, the first that came.
     fn sorted(mut self) -> (Vec<i64>, Vec<f64>) {
         if self.times.is_sorted_by(|a, b| a < b) {
@@ -95,16 +103,41 @@ impl Snapshot {
         let matched = read(&self.shared.names).select(matchers)?;
         let mut damage = Vec::new();
         let found = self.raw(&matched, from_ms, to_ms, &mut damage)?;
-        let mut series = Vec::with_capacity(found.len());
-        let names = read(&self.shared.names);
-        for ((metric, source), collected) in found {
-            let Some((labels, kind)) = names.metrics.get(metric) else { continue };
-            let Some((source, _)) = names.sources.get(source) else { continue };
-            let (times_ms, values) = collected.sorted();
-            series.push(Series { labels: labels.with(source), kind: *kind, times_ms, values });
-        }
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let series = self
+            .named(found, Collected::join)
+            .map(|(labels, kind, collected)| {
+                let (times_ms, values) = collected.sorted();
+                Series { labels, kind, times_ms, values }
+            })
+            .collect();
         Ok(Selection { series, damage })
+    }
+
+    /// Sorted by labels. Two pairs of metric and source can have the same labels all in all, for
+    /// instance after a change of [`Options::source_labels`](crate::Options::source_labels): they
+    /// are one series.
+    fn named<T>(
+        &self,
+        found: HashMap<(u32, u32), T>,
+        join: fn(&mut T, T),
+    ) -> impl Iterator<Item = (Labels, Kind, T)> {
+        let names = read(&self.shared.names);
+        let mut all: Vec<(Labels, Kind, T)> = found
+            .into_iter()
+            .filter_map(|((metric, source), content)| {
+                let (labels, kind) = names.metrics.get(metric)?;
+                Some((labels.with(&names.sources.get(source)?.0), *kind, content))
+            })
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut all = all.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let mut one = all.next()?;
+            while let Some(same) = all.next_if(|next| next.0 == one.0) {
+                join(&mut one.2, same.2);
+            }
+            Some(one)
+        })
     }
 
     fn raw(&self, matched: &Matched, from: i64, to: i64, damage: &mut Vec<Error>) -> Result<Found> {
@@ -307,17 +340,20 @@ impl Snapshot {
                 rollups.extend(wanted.map(|f| (f.start, f.rollup(kind))));
             }
         }
-        let names = read(&self.shared.names);
-        let mut series = Vec::new();
-        for ((metric, source), rollups) in found {
-            let Some((labels, kind)) = names.metrics.get(metric) else { continue };
-            let Some((source, _)) = names.sources.get(source) else { continue };
-            if !rollups.is_empty() {
-                let rollups = rollups.into_values().collect();
-                series.push(RollupSeries { labels: labels.with(source), kind: *kind, rollups });
+        let join = |one: &mut BTreeMap<i64, Rollup>, same: BTreeMap<i64, Rollup>| {
+            for (start, rollup) in same {
+                one.entry(start).and_modify(|r| r.join(&rollup)).or_insert(rollup);
             }
-        }
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        };
+        let series = self
+            .named(found, join)
+            .filter(|(_, _, rollups)| !rollups.is_empty())
+            .map(|(labels, kind, rollups)| RollupSeries {
+                labels,
+                kind,
+                rollups: rollups.into_values().collect(),
+            })
+            .collect();
         Ok(Selection { series, damage })
     }
 

@@ -36,6 +36,17 @@ impl Rollup {
         Some(self.last - self.first? + self.resets?)
     }
 
+    /// Takes in one of the same stretch of time, of which nobody knows any more what came when.
+    pub(crate) fn join(&mut self, other: &Rollup) {
+        let both = |a: Option<f64>, b: Option<f64>, of: fn(f64, f64) -> f64| a.zip(b).map(|(a, b)| of(a, b));
+        self.count += other.count;
+        self.min = both(self.min, other.min, f64::min);
+        self.max = both(self.max, other.max, f64::max);
+        self.sum = both(self.sum, other.sum, |a, b| a + b);
+        self.resets = both(self.resets, other.resets, |a, b| a + b);
+        self.last = other.last;
+    }
+
     /// How much a counter grew from the last sample of `before` to the first of this.
     pub fn increase_since(&self, before: &Rollup) -> Option<f64> {
         let first = self.first?;

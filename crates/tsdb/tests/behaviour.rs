@@ -346,6 +346,34 @@ fn a_second_writer_waits_for_the_first_to_go() {
     store.writer().unwrap();
 }
 
+/// Found by fuzzing: the same labels, told apart differently.
+#[test]
+fn a_series_stays_one_when_source_labels_change() {
+    let sim = Sim::new(1);
+    let series = labels(&[(NAME, "x"), ("instance", "a"), ("zone", "b")]);
+    for (i, source_labels) in [vec!["instance"], vec![], vec!["zone", "instance"]].into_iter().enumerate() {
+        let source_labels = source_labels.into_iter().map(String::from).collect();
+        let (store, mut writer) = open(&sim, Options { source_labels, ..Options::default() });
+        let handle = writer.series(&series, Kind::Gauge);
+        // The first of a time counts, whoever says it.
+        for time in [START_MS, START_MS + 1 + i as i64] {
+            writer.sample(&handle, time, i as f64);
+        }
+        writer.commit(START_MS).unwrap();
+        let check = || {
+            let answer = store.snapshot().select(&[], i64::MIN, i64::MAX).unwrap().series;
+            assert_eq!(answer.len(), 1);
+            assert_eq!((&answer[0].labels, answer[0].values.len()), (&series, i + 2));
+            assert_eq!(answer[0].values[0], 0.0);
+        };
+        check();
+        store.flush(START_MS + 2 * HOUR).unwrap();
+        check();
+        let rollups = store.snapshot().rollups(&[], Tier::Minute, i64::MIN, i64::MAX).unwrap().series;
+        assert_eq!((rollups.len(), rollups[0].rollups.len()), (1, 1));
+    }
+}
+
 #[test]
 fn misuse_is_refused_with_words() {
     let sim = Sim::new(1);
