@@ -60,3 +60,33 @@ mod imp {
         Ok(())
     }
 }
+
+#[cfg(windows)]
+mod imp {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag;
+
+    /// How often the thread looks whether a signal came: Windows' handlers may do nothing but set a flag.
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+    pub(super) fn install(stop: &Arc<AtomicBool>, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(stop))?;
+            flag::register(signal, Arc::clone(stop))?;
+        }
+        let stop = Arc::clone(stop);
+        let wait = move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOK_EVERY);
+            }
+            then();
+        };
+        std::thread::Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(wait)?;
+        Ok(())
+    }
+}

@@ -85,9 +85,6 @@ fn main() {
         for library in ["ws2_32", "iphlpapi", "advapi32", "rpcrt4"] {
             println!("cargo:rustc-link-lib={library}");
         }
-        if target.env == "gnu" {
-            println!("cargo:rustc-link-lib=pthread");
-        }
     }
     println!("cargo:include={}", tree.join("include").display());
 }
@@ -119,22 +116,36 @@ fn generated_sodium_version(include: &Path) {
     }
 }
 
-/// Takes libstdc++ into the binary where the compiler has it as an archive: one dependency fewer on the host,
-/// and only the few objects libzmq needs. `CXXSTDLIB` set by the user wins.
+/// Takes libstdc++ into the binary where the compiler has it as an archive (mingw: and its threads): one
+/// dependency fewer on the host, and only the few objects libzmq needs. `CXXSTDLIB` set by the user wins.
 fn static_cxx_runtime(target: &Target, build: &mut cc::Build) {
     println!("cargo:rerun-if-env-changed=CXXSTDLIB");
-    if target.os != "linux" || env::var_os("CXXSTDLIB").is_some() {
+    let mingw = target.is_windows() && target.env == "gnu";
+    if (target.os != "linux" && !mingw) || env::var_os("CXXSTDLIB").is_some() {
         return;
     }
-    let Ok(output) = build.get_compiler().to_command().arg("-print-file-name=libstdc++.a").output() else {
-        return;
+    let compiler = build.get_compiler();
+    if static_library(&compiler, "stdc++") {
+        build.cpp_link_stdlib(None);
+        if mingw {
+            // libstdc++ and libzmq's threads stand on it.
+            static_library(&compiler, "winpthread");
+        }
+    }
+}
+
+/// Has the final link take `name` from the compiler's own archive; tells whether there is one.
+fn static_library(compiler: &cc::Tool, name: &str) -> bool {
+    let Ok(output) = compiler.to_command().arg(format!("-print-file-name=lib{name}.a")).output() else {
+        return false;
     };
     let archive = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     // A compiler without the archive echoes the bare name.
-    if archive.is_absolute() && archive.exists() {
-        build.cpp_link_stdlib(None);
+    let found = archive.is_absolute() && archive.exists();
+    if found {
         println!("cargo:rustc-link-search=native={}", archive.parent().expect("absolute").display());
         // `-bundle`: the archive is named to the final link, after libzmq, and not copied into our rlib.
-        println!("cargo:rustc-link-lib=static:-bundle=stdc++");
+        println!("cargo:rustc-link-lib=static:-bundle={name}");
     }
+    found
 }

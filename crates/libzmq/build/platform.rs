@@ -61,7 +61,6 @@ const MACOS: &[&str] = &[
     "ZMQ_IOTHREAD_POLLER_USE_KQUEUE",
     // macOS calls the idle time TCP_KEEPALIVE; libzmq knows both names.
     "ZMQ_HAVE_TCP_KEEPALIVE",
-    "ZMQ_HAVE_LOCAL_PEERCRED",
     "ZMQ_HAVE_PTHREAD_SETNAME_1",
     "ZMQ_HAVE_STRLCPY",
 ];

@@ -11,6 +11,7 @@
 //! | [`slot`] | sources too slow for the tick: a thread leaves the newest value |
 //! | [`text`] | numbers and words out of bytes, and into texts |
 //! | [`linux`] | Linux: [`Host`], the registry, one file for each family |
+//! | `other` | a system without probes |
 //!
 //! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
 
@@ -19,6 +20,8 @@ mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod mounts;
+#[cfg(not(target_os = "linux"))]
+mod other;
 pub mod probe;
 mod rank;
 pub mod sampler;
@@ -30,6 +33,10 @@ pub mod text;
 pub use linux::Host;
 #[cfg(target_os = "linux")]
 use linux::REGISTRY;
+#[cfg(not(target_os = "linux"))]
+pub use other::Host;
+#[cfg(not(target_os = "linux"))]
+use other::REGISTRY;
 pub use probe::{Now, Outcome, Probe, ProbeError, Setup};
 pub use sampler::{Config, Monotonic, ProcessList, Sampler};
 pub use slot::{Background, Reading, Slot};
