@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::{Program, Site, workspace};
+use crate::{Program, Site};
 
 /// A running clientnode.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Clientnode {
 
 /// The command that starts a clientnode.
 pub fn command(site: &Site, masternode: IpAddr, name: &str, options: &[String]) -> Command {
-    let mut command = site.place().command(workspace::chasar());
+    let mut command = site.command();
     command.args(["clientnode", "start", &masternode.to_string()]);
     command.arg("--state-dir").arg(site.folder().join(name)).args(options);
     clean(&mut command, site);

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test shows what its programs said")]
 
 pub mod clientnode;
+pub mod executable;
 pub mod http;
 pub mod ledger;
 pub mod masternode;
@@ -24,6 +25,7 @@ pub mod workspace;
 pub mod zmtp;
 
 pub use clientnode::Clientnode;
+pub use executable::Executable;
 pub use ledger::Ledger;
 pub use masternode::Masternode;
 pub use namespace::Namespace;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::http::{self, Answer};
 use crate::metrics::Scrape;
-use crate::{Program, Site, until, workspace};
+use crate::{Program, Site, until};
 
 /// A running masternode on the default ports of its site's address.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Masternode {
     }
 
     fn launch(site: &Site, options: &[String]) -> Program {
-        let mut command = site.place().command(workspace::chasar());
+        let mut command = site.command();
         command.args(["masternode", "start", &site.address().to_string()]);
         command
             .arg("--state-dir")

@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process;
+use std::process::{self, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
-use crate::Place;
+use crate::{Executable, Place};
 
 /// What belongs to one test.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Site {
     folder: Arc<TempDir>,
     address: IpAddr,
     place: Place,
+    /// `None`: the native one, which tests of foreign programs alone do without.
+    executable: Option<Arc<Executable>>,
     programs: Arc<AtomicU32>,
 }
 
@@ -48,13 +50,27 @@ impl Site {
     pub fn at(place: Place, address: IpAddr) -> Site {
         let folder =
             tempfile::Builder::new().prefix("chasar-e2e-").tempdir().expect("a folder for temporary files");
-        Site { folder: Arc::new(folder), address, place, programs: Arc::default() }
+        Site { folder: Arc::new(folder), address, place, executable: None, programs: Arc::default() }
     }
 
     /// The same folder, seen from another place: for the programs at the other end of a link.
     #[must_use]
     pub fn elsewhere(&self, place: Place) -> Site {
         Site { place, ..self.clone() }
+    }
+
+    /// The same site for programs of another build.
+    #[must_use]
+    pub fn running(&self, executable: &Executable) -> Site {
+        Site { executable: Some(Arc::new(executable.clone())), ..self.clone() }
+    }
+
+    /// A command that will run the program under test.
+    pub fn command(&self) -> Command {
+        match &self.executable {
+            Some(executable) => executable.command(&self.place),
+            None => Executable::native().command(&self.place),
+        }
     }
 
     /// The address that a masternode of this site binds.
