@@ -11,6 +11,7 @@
 //! | [`slot`] | sources too slow for the tick: a thread leaves the newest value |
 //! | [`text`] | numbers and words out of bytes, and into texts |
 //! | [`linux`] | Linux: [`Host`], the registry, one file for each family |
+//! | [`windows`] | Windows: the same, over a few calls that answer for the whole system |
 //! | `other` | a system without probes |
 //!
 //! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
@@ -20,7 +21,7 @@ mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod mounts;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 mod other;
 pub mod probe;
 mod rank;
@@ -28,15 +29,20 @@ pub mod sampler;
 pub mod slot;
 mod statfs;
 pub mod text;
+pub mod windows;
 
 #[cfg(target_os = "linux")]
 pub use linux::Host;
 #[cfg(target_os = "linux")]
 use linux::REGISTRY;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 pub use other::Host;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 use other::REGISTRY;
 pub use probe::{Now, Outcome, Probe, ProbeError, Setup};
 pub use sampler::{Config, Monotonic, ProcessList, Sampler};
 pub use slot::{Background, Reading, Slot};
+#[cfg(windows)]
+pub use windows::Host;
+#[cfg(windows)]
+use windows::REGISTRY;

@@ -36,6 +36,8 @@ pub(crate) struct Counted {
 
 /// The file systems that count, and what they said last.
 pub(crate) struct Mounts {
+    /// Path of the one that `disk` is about.
+    root: Vec<u8>,
     rows: Vec<Row>,
     asker: Asker,
 }
@@ -54,21 +56,35 @@ impl Mounts {
         ask: impl Fn(&CStr) -> io::Result<FileSystemStatus> + Send + Sync + 'static,
         aside: bool,
     ) -> Mounts {
+        Mounts::with_root(b"/", ask, aside)
+    }
+
+    /// The same where the root has another name.
+    pub(crate) fn with_root(
+        root: &[u8],
+        ask: impl Fn(&CStr) -> io::Result<FileSystemStatus> + Send + Sync + 'static,
+        aside: bool,
+    ) -> Mounts {
         let ask: Ask = Arc::new(ask);
-        Mounts { rows: Vec::new(), asker: Asker::new(ask, aside) }
+        Mounts { root: root.to_vec(), rows: Vec::new(), asker: Asker::new(ask, aside) }
     }
 
     /// Replaces the file systems that count; those that were there before keep what they said.
     pub(crate) fn set(&mut self, mut counted: Vec<Counted>) {
         // No path has a zero byte, so a table that says otherwise is not a kernel's.
         counted.retain(|c| !c.path.contains(&0));
-        let has_root = counted.iter().any(|c| c.path == b"/");
+        let is_root = |c: &Counted| c.path == self.root;
+        let has_root = counted.iter().any(is_root);
         let path = |c: &Counted| CString::new(c.path.clone()).unwrap_or_default();
         let targets = counted.iter().map(|c| Target { path: path(c), number: c.number, remote: c.remote });
-        let lone_root = (!has_root).then(|| Target { path: c"/".into(), number: (0, 0), remote: false });
-        self.asker.set(targets.chain(lone_root));
+        let lone_root = || Target {
+            path: CString::new(self.root.clone()).unwrap_or_default(),
+            number: (0, 0),
+            remote: false,
+        };
+        self.asker.set(targets.chain((!has_root).then(lone_root)));
         let row = |counted: Option<Counted>| {
-            let root = counted.as_ref().is_none_or(|c| c.path == b"/");
+            let root = counted.as_ref().is_none_or(is_root);
             Row { counted, root, error: None }
         };
         self.rows = counted.into_iter().map(Some).chain((!has_root).then_some(None)).map(row).collect();
