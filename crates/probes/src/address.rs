@@ -14,6 +14,7 @@ pub(crate) const MAX_INTERFACES: usize = 512;
 const MAX_ADDRESSES: usize = 32;
 
 /// An address of a network interface.
+#[cfg_attr(windows, allow(unreachable_pub, reason = "only Linux has a public call that gives these"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceAddress<'a> {
     /// Name of the interface, or the label of the address (`eth0:1`).

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use chasar_wire::Text;
 use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::Offset;
+#[cfg(not(windows))]
+use jiff::tz::TimeZone;
 
 /// Writes a moment over `text` as `YYYY-MM-DD HH:MM:SS.ffffff`, `offset` seconds ahead of UTC.
 ///
@@ -29,6 +31,7 @@ pub(crate) fn write(text: &mut Text, unix_micros: i64, offset_seconds: i32) {
 }
 
 /// Local time less UTC at a moment.
+#[cfg(not(windows))]
 pub(crate) fn offset_seconds(zone: &TimeZone, unix_micros: i64) -> i32 {
     Timestamp::from_microsecond(unix_micros).map_or(0, |moment| zone.to_offset(moment).seconds())
 }

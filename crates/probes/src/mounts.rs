@@ -51,7 +51,8 @@ struct Row {
 }
 
 impl Mounts {
-    /// None yet. `aside`: asked in threads of its own; otherwise on the spot, for recorded hosts.
+    /// None yet; the root is `/`. `aside`: asked in threads of its own; otherwise on the spot, for recorded hosts.
+    #[cfg(not(windows))]
     pub(crate) fn new(
         ask: impl Fn(&CStr) -> io::Result<FileSystemStatus> + Send + Sync + 'static,
         aside: bool,

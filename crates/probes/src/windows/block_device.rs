@@ -11,6 +11,8 @@ use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 
 /// Drives are numbered from 0 without large gaps; psutil looks at 32.
 const MAX_DRIVES: u8 = 32;
+/// What a drive says whose counters are off: `ERROR_INVALID_FUNCTION`, `ERROR_NOT_SUPPORTED`.
+const NO_COUNTERS: [i32; 2] = [1, 50];
 /// New drives are looked for after so many samples.
 const SAMPLES_BETWEEN_LOOKS: u32 = 30;
 
@@ -22,7 +24,13 @@ struct Disks {
     drives: Vec<Drive>,
     look_in: u32,
     /// What a drive that is there said instead of numbers.
-    refused: Option<String>,
+    refused: Option<Refused>,
+}
+
+enum Refused {
+    /// Its counters are off, or the system keeps none.
+    NoCounters,
+    Error(String),
 }
 
 struct Drive {
@@ -38,10 +46,19 @@ impl Disks {
             let known = self.drives.iter().any(|d| d.number == number);
             match sys::disk_performance(number) {
                 Ok(Some(_)) if !known => {
-                    self.drives.push(Drive { number, reads: Extended::default(), writes: Extended::default() });
+                    self.drives.push(Drive {
+                        number,
+                        reads: Extended::default(),
+                        writes: Extended::default(),
+                    });
                 }
                 Ok(_) => {}
-                Err(error) => self.refused = Some(format!(r"\\.\PhysicalDrive{number}: {error}")),
+                Err(e) if e.raw_os_error().is_some_and(|code| NO_COUNTERS.contains(&code)) => {
+                    self.refused.get_or_insert(Refused::NoCounters);
+                }
+                Err(error) => {
+                    self.refused = Some(Refused::Error(format!(r"\\.\PhysicalDrive{number}: {error}")));
+                }
             }
         }
         self.drives.sort_by_key(|d| d.number);
@@ -89,8 +106,8 @@ impl Probe for Disks {
             return Ok(Outcome::Fresh);
         }
         match &self.refused {
-            // "Incorrect function" is what a drive without counters says (diskperf -n, Wine).
-            Some(refused) => Err(ProbeError::Reported(refused.clone())),
+            Some(Refused::Error(words)) => Err(ProbeError::Reported(words.clone())),
+            Some(Refused::NoCounters) => Ok(Outcome::NothingHere("the drives keep no counters")),
             None => Ok(Outcome::NothingHere("there is no physical drive")),
         }
     }

@@ -7,8 +7,7 @@ use chasar_wire::{Report, Text};
 
 use super::host::{failed, form};
 use super::parse::bytes::set_units;
-use super::parse::counter::unix_seconds;
-use super::parse::system::time_of_day;
+use super::parse::system::{TIME_OF_DAY_BYTES, offset_seconds};
 use super::sys::{self, Buffer, class};
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup, clock};
 
@@ -35,7 +34,7 @@ struct Identity {
     clocks: Buffer,
     settled: Option<Settled>,
     name: Text,
-    /// The system corrects it when its clock is set, by less than a second each time.
+    /// From two clocks, so it swings by a second either way.
     boot_time: Option<f64>,
     look_in: u32,
 }
@@ -162,27 +161,28 @@ impl Probe for Identity {
         if report.hostname != name {
             report.hostname = name.into();
         }
-        let asked = sys::query(class::TIME_OF_DAY, &mut self.clocks);
-        let clocks = asked.ok().and_then(|()| time_of_day(self.clocks.bytes()));
-        let offset = clocks.map_or(0, |c| c.offset_seconds);
+        let asked = sys::query_fixed(class::TIME_OF_DAY, TIME_OF_DAY_BYTES, &mut self.clocks);
+        let offset = if asked.is_ok() { offset_seconds(self.clocks.bytes()) } else { None };
         clock::write(&mut report.computer_utc_clock, now.unix_micros, 0);
-        clock::write(&mut report.computer_clock, now.unix_micros, offset);
+        clock::write(&mut report.computer_clock, now.unix_micros, offset.unwrap_or(0));
 
         let family = report.host.get_or_insert_default();
-        family.time_zone_offset_seconds = clocks.map(|c| c.offset_seconds);
+        family.time_zone_offset_seconds = offset;
         if let Some(settled) = &self.settled {
             settled.write(family);
         }
         family.cores = Some(sys::processors()).filter(|n| *n > 0);
-        family.uptime_seconds = Some(sys::uptime_milliseconds() as f64 / 1e3);
-        let boot_time = clocks.and_then(|c| unix_seconds(c.boot_time)).map(f64::floor);
+        let uptime = sys::uptime_milliseconds() as f64 / 1e3;
+        family.uptime_seconds = Some(uptime);
+        let boot_time = Some((now.unix_micros as f64 / 1e6 - uptime).round()).filter(|t| *t >= 0.0);
         if self.boot_time.zip(boot_time).is_none_or(|(old, new)| (old - new).abs() > 1.0) {
             self.boot_time = boot_time;
         }
         family.boot_time_seconds = self.boot_time;
         looked?;
-        if clocks.is_none() {
-            return Err(form(TIME_CALL, "gave no clocks"));
+        asked.map_err(|e| failed(TIME_CALL, e))?;
+        if offset.is_none() {
+            return Err(form(TIME_CALL, "has no such time zone"));
         }
         Ok(Outcome::Fresh)
     }

@@ -18,6 +18,9 @@ struct Memory {
     page_files: Buffer,
 }
 
+/// Windows makes no smaller page file.
+const SMALLEST_PAGE_FILE_BYTES: u64 = 16 << 20;
+
 /// `part` of `whole`, 0 to 100; nothing has no share.
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| hundredths(100.0 * part as f64 / whole as f64))
@@ -65,7 +68,10 @@ impl Probe for Memory {
             }
             // Commit can reach as far as memory and page files together; how much of the latter is used
             // does not follow from it.
-            None => swap.total_bytes = status.ullTotalPageFile.checked_sub(total),
+            None => {
+                let beyond = status.ullTotalPageFile.saturating_sub(total);
+                swap.total_bytes = Some(if beyond < SMALLEST_PAGE_FILE_BYTES { 0 } else { beyond });
+            }
         }
         Ok(Outcome::Fresh)
     }

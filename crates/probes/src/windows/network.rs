@@ -22,13 +22,7 @@ const SAMPLES_BETWEEN_LOOKS: u32 = 10;
 const MAX_ROWS: usize = 8_192;
 
 pub(crate) fn make(_: &Setup<'_>) -> Box<dyn Probe> {
-    Box::new(Networks {
-        adapters: Buffer::default(),
-        known: Vec::new(),
-        default: None,
-        seen: 0,
-        look_in: 0,
-    })
+    Box::new(Networks { adapters: Buffer::default(), known: Vec::new(), default: None, seen: 0, look_in: 0 })
 }
 
 struct Networks {
@@ -110,26 +104,34 @@ fn write_row(interface: &mut Interface, row: &MIB_IF_ROW2) {
 
 impl Networks {
     fn look(&mut self) {
-        self.known.clear();
         self.default = None;
         // Addresses that cannot be read are absent; the counters are still worth having.
         if sys::adapters(&mut self.adapters).is_err() {
+            self.known.clear();
             return;
         }
         let buffer = self.adapters.bytes();
         self.default = adapters::default_interface(buffer);
+        let mut count = 0;
         for adapter in adapters::parse(buffer).take(MAX_INTERFACES) {
             let Some(index) = adapter.index() else { continue };
-            let mut addresses = Addresses::default();
+            if count == self.known.len() {
+                self.known.push(Known::default());
+            }
+            let known = &mut self.known[count];
+            count += 1;
+            known.index = index;
+            known.addresses.forget();
             for adapters::Address { address, prefix_length } in adapter.addresses() {
                 let broadcast = match address {
                     IpAddr::V4(ipv4) => adapters::broadcast(ipv4, prefix_length),
                     IpAddr::V6(_) => None,
                 };
-                addresses.add(&InterfaceAddress { name: b"", address, prefix_length, broadcast });
+                known.addresses.add(&InterfaceAddress { name: b"", address, prefix_length, broadcast });
             }
-            self.known.push(Known { index, addresses });
+            known.addresses.cut();
         }
+        self.known.truncate(count);
     }
 }
 

@@ -36,9 +36,9 @@ impl Probe for Paging {
                 None => Ok(Outcome::NothingHere("this system counts no page faults")),
             };
         }
-        let page_bytes = *self.page_bytes.get_or_insert_with(|| {
-            sys::performance_information().ok().map_or(4096, |p| p.PageSize as u64)
-        });
+        let page_bytes = *self
+            .page_bytes
+            .get_or_insert_with(|| sys::performance_information().ok().map_or(4096, |p| p.PageSize as u64));
         let paging = report.paging.get_or_insert_default();
         paging.faults_total = now.page_faults;
         paging.major_faults_total = now.page_reads;

@@ -9,7 +9,7 @@ use super::sys::{self, Ip, MIB_TCPSTATS_LH};
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 
 pub(crate) fn make(_: &Setup<'_>) -> Box<dyn Probe> {
-    Box::new(SocketCounters::default())
+    Box::new(SocketCounters { counted_once: sys::is_wine(), ..SocketCounters::default() })
 }
 
 /// The counters have 32 bits and are continued here.
@@ -18,6 +18,8 @@ struct SocketCounters {
     tcp: [[Extended; 9]; 2],
     udp: [[Extended; 4]; 2],
     icmp: [Extended; 3],
+    /// Wine gives the counters of TCP over either protocol for both.
+    counted_once: bool,
 }
 
 const TCP_AT: fn(&MIB_TCPSTATS_LH) -> [u32; 9] = |s| {
@@ -47,7 +49,8 @@ impl SocketCounters {
     fn tcp(&mut self, protocols: &mut NetworkProtocols) -> Result<(), ProbeError> {
         let mut sums = [0u64; 9];
         let mut established = 0;
-        for (counters, ip) in self.tcp.iter_mut().zip([Ip::V4, Ip::V6]) {
+        let versions = if self.counted_once { &[Ip::V4][..] } else { &[Ip::V4, Ip::V6] };
+        for (counters, ip) in self.tcp.iter_mut().zip(versions.iter().copied()) {
             let now = match sys::tcp_statistics(ip) {
                 Ok(now) => now,
                 // A host may do without IPv6.

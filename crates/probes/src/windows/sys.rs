@@ -9,7 +9,8 @@ use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
 use windows_sys::Wdk::System::SystemServices::RtlGetVersion;
 use windows_sys::Win32::Foundation::{
     CloseHandle, ERROR_BUFFER_OVERFLOW, ERROR_INSUFFICIENT_BUFFER, ERROR_MORE_DATA, ERROR_NO_DATA, HANDLE,
-    INVALID_HANDLE_VALUE, NO_ERROR, RtlNtStatusToDosError, STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH,
+    INVALID_HANDLE_VALUE, NO_ERROR, RtlNtStatusToDosError, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INFO_LENGTH_MISMATCH,
 };
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     FreeMibTable, GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_DNS_SERVER,
@@ -174,6 +175,21 @@ pub fn query(class: i32, buffer: &mut Buffer) -> io::Result<()> {
         // SAFETY: `memory` is writable for `capacity` bytes, and `size` for one number.
         answer_of_status(unsafe { NtQuerySystemInformation(class, memory, capacity, size) })
     })
+}
+
+/// `NtQuerySystemInformation` of a class that has one size; Windows refuses even a larger buffer there.
+pub fn query_fixed(class: i32, bytes: usize, buffer: &mut Buffer) -> io::Result<()> {
+    buffer.words.resize(bytes.div_ceil(8), 0);
+    buffer.len = 0;
+    let mut written = 0;
+    let (memory, size) = (buffer.words.as_mut_ptr().cast(), 8 * buffer.words.len() as u32);
+    // SAFETY: `memory` is writable for `size` bytes, and `written` for one number.
+    match answer_of_status(unsafe { NtQuerySystemInformation(class, memory, size, &raw mut written) }) {
+        Answer::Whole => buffer.len = (written as usize).min(8 * buffer.words.len()),
+        Answer::TooLarge => return Err(io::Error::other("the answer has another size")),
+        Answer::Refused(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Processor groups with active cores; more than one on computers of more than 64 cores.
@@ -476,11 +492,21 @@ pub fn registry_text(key: &str, value: &str) -> Option<String> {
     let (out, kind) = (text.as_mut_ptr().cast(), std::ptr::null_mut());
     // SAFETY: both names end with a zero, and `out` is writable for `bytes` bytes.
     let code = unsafe {
-        RegGetValueW(HKEY_LOCAL_MACHINE, key.as_ptr(), value.as_ptr(), RRF_RT_REG_SZ, kind, out, &raw mut bytes)
+        RegGetValueW(
+            HKEY_LOCAL_MACHINE,
+            key.as_ptr(),
+            value.as_ptr(),
+            RRF_RT_REG_SZ,
+            kind,
+            out,
+            &raw mut bytes,
+        )
     };
     let units = text.iter().take(bytes as usize / 2).take_while(|unit| **unit != 0).copied();
     (code == NO_ERROR || code == ERROR_MORE_DATA)
-        .then(|| char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>())
+        .then(|| {
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>()
+        })
         .map(|text| text.trim().to_owned())
         .filter(|text| !text.is_empty())
 }
@@ -492,7 +518,15 @@ pub fn registry_number(key: &str, value: &str) -> Option<u32> {
     let (out, kind) = ((&raw mut number).cast(), std::ptr::null_mut());
     // SAFETY: both names end with a zero, and `out` is writable for four bytes.
     let code = unsafe {
-        RegGetValueW(HKEY_LOCAL_MACHINE, key.as_ptr(), value.as_ptr(), RRF_RT_REG_DWORD, kind, out, &raw mut bytes)
+        RegGetValueW(
+            HKEY_LOCAL_MACHINE,
+            key.as_ptr(),
+            value.as_ptr(),
+            RRF_RT_REG_DWORD,
+            kind,
+            out,
+            &raw mut bytes,
+        )
     };
     (code == NO_ERROR).then_some(number)
 }
@@ -513,7 +547,8 @@ pub fn computer_name(into: &mut [u16]) -> io::Result<usize> {
 
 /// `RtlGetVersion`, which tells the truth whatever the program's manifest says: major, minor, build.
 pub fn version() -> Option<(u32, u32, u32)> {
-    let mut v = OSVERSIONINFOW { dwOSVersionInfoSize: size_of::<OSVERSIONINFOW>() as u32, ..Default::default() };
+    let mut v =
+        OSVERSIONINFOW { dwOSVersionInfoSize: size_of::<OSVERSIONINFOW>() as u32, ..Default::default() };
     // SAFETY: `v` says its own size.
     let status = unsafe { RtlGetVersion(&raw mut v) };
     (status == 0).then_some((v.dwMajorVersion, v.dwMinorVersion, v.dwBuildNumber))

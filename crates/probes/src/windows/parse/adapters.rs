@@ -175,7 +175,14 @@ mod tests {
             }
         }
 
-        fn adapter(&mut self, index: u32, up: bool, addresses: &[(IpAddr, u8)], gateways: &[IpAddr], metric: u32) -> usize {
+        fn adapter(
+            &mut self,
+            index: u32,
+            up: bool,
+            addresses: &[(IpAddr, u8)],
+            gateways: &[IpAddr],
+            metric: u32,
+        ) -> usize {
             let at = self.room(0x1c0);
             self.put(at + layout::INDEX, &index.to_le_bytes());
             self.put(at + layout::OPER_STATUS, &[if up { 1 } else { 2 }]);

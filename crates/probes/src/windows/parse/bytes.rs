@@ -118,7 +118,10 @@ mod tests {
         let bytes = Bytes::new(&[1, 0, 0, 0, 0, 0, 0, 0, 9], 0x1000);
         assert_eq!((bytes.u64(0), bytes.u64(1), bytes.u64(2)), (Some(1), Some(9 << 56), None));
         assert_eq!((bytes.u8(8), bytes.u8(9), bytes.u32(usize::MAX)), (Some(9), None, None));
-        assert_eq!((bytes.offset(0x1000), bytes.offset(0x1008), bytes.offset(0x1009)), (Some(0), Some(8), None));
+        assert_eq!(
+            (bytes.offset(0x1000), bytes.offset(0x1008), bytes.offset(0x1009)),
+            (Some(0), Some(8), None)
+        );
         assert_eq!((bytes.offset(0xfff), bytes.offset(0)), (None, None));
         assert_eq!(Bytes::new(&[7], 0).offset(0), None, "null leads nowhere");
     }

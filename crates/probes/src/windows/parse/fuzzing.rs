@@ -35,6 +35,6 @@ pub static PARSERS: &[(&str, Parser)] = &[
     }),
     ("tcp", |bytes| tcp::count(bytes, tcp::IPV4_ROW_BYTES, &mut TcpStates::default())),
     ("tcp6", |bytes| tcp::count(bytes, tcp::IPV6_ROW_BYTES, &mut TcpStates::default())),
-    ("time of day", |bytes| _ = system::time_of_day(bytes)),
+    ("time of day", |bytes| _ = system::offset_seconds(bytes)),
     ("wide text", |bytes| _ = bytes.unicode_string(0).or_else(|| bytes.wide_text(0, 99))),
 ];

@@ -184,7 +184,9 @@ impl Table {
     pub fn used(&self, process: &Process) -> Option<u64> {
         let before = self.before.binary_search_by_key(&process.pid, |b| b.0).ok().map(|at| self.before[at]);
         match before {
-            Some((_, created, time)) if created == process.created => Some(process.cpu_time.saturating_sub(time)),
+            Some((_, created, time)) if created == process.created => {
+                Some(process.cpu_time.saturating_sub(time))
+            }
             _ => self.sampled.then_some(process.cpu_time),
         }
     }

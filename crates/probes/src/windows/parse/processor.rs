@@ -173,7 +173,11 @@ mod tests {
         assert_eq!(times.iowait_seconds, [0.0; 0], "a mode that Windows does not know");
 
         read(&mut cores, &[[0, 1, 0, 0, 0, 6]]);
-        assert_eq!(cores.percent_used().collect::<Vec<_>>(), [None], "a core that began anew, and one that is gone");
+        assert_eq!(
+            cores.percent_used().collect::<Vec<_>>(),
+            [None],
+            "a core that began anew, and one that is gone"
+        );
         read(&mut cores, &[[0, 1, 0, 0, 0, 6]]);
         assert_eq!((cores.len(), cores.percent_used().next()), (1, Some(None)));
     }

@@ -45,22 +45,16 @@ impl PerformanceCounters {
     }
 }
 
-/// The system's clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeOfDay {
-    /// When the system was started, a `FILETIME`.
-    pub boot_time: i64,
-    /// Local time less UTC, summer time included.
-    pub offset_seconds: i32,
-}
+/// Bytes of `SYSTEM_TIMEOFDAY_INFORMATION`.
+pub const TIME_OF_DAY_BYTES: usize = 48;
 
-/// Reads class 3; `None` if the buffer is too short, or the zone is no zone.
-pub fn time_of_day(buffer: Bytes<'_>) -> Option<TimeOfDay> {
+/// Local time less UTC in seconds, summer time included, from class 3; `None` if the buffer is too short,
+/// or the zone is no zone.
+pub fn offset_seconds(buffer: Bytes<'_>) -> Option<i32> {
     const LARGEST_OFFSET_SECONDS: i32 = 26 * 3600;
     // The bias is what local time lacks to UTC, in 100 nanoseconds.
-    let offset_seconds = i32::try_from(buffer.i64(0x10)? / -10_000_000).ok()?;
-    (offset_seconds.abs() < LARGEST_OFFSET_SECONDS)
-        .then_some(TimeOfDay { boot_time: buffer.i64(0)?, offset_seconds })
+    let offset = i32::try_from(buffer.i64(0x10)? / -10_000_000).ok()?;
+    (offset.abs() < LARGEST_OFFSET_SECONDS).then_some(offset)
 }
 
 #[cfg(test)]
@@ -71,7 +65,9 @@ mod tests {
     fn counters_are_continued_and_those_not_kept_are_absent() {
         let reading = |faults: u32, written: u32, switches: u32| {
             let mut bytes = vec![0; 312];
-            for (at, n) in [(0x3c, faults), (0x50, 2), (0x54, 1), (0x60, written), (0x68, 4), (0x128, switches)] {
+            for (at, n) in
+                [(0x3c, faults), (0x50, 2), (0x54, 1), (0x60, written), (0x68, 4), (0x128, switches)]
+            {
                 bytes[at..at + 4].copy_from_slice(&n.to_le_bytes());
             }
             bytes
@@ -90,11 +86,9 @@ mod tests {
     #[test]
     fn the_zone_is_ahead_of_utc_where_the_bias_is_negative() {
         let bytes = |boot: i64, bias: i64| [boot, 7, bias, 0, 0, 0].map(i64::to_le_bytes).concat();
-        let berlin = time_of_day(Bytes::new(&bytes(133, -3600 * 10_000_000), 0)).unwrap();
-        assert_eq!(berlin, TimeOfDay { boot_time: 133, offset_seconds: 3600 });
-        let new_york = time_of_day(Bytes::new(&bytes(133, 5 * 3600 * 10_000_000), 0)).unwrap();
-        assert_eq!(new_york.offset_seconds, -5 * 3600);
-        assert_eq!(time_of_day(Bytes::new(&bytes(1, i64::MIN), 0)), None);
-        assert_eq!(time_of_day(Bytes::new(&[0; 20], 0)), None);
+        let of = |bias: i64| offset_seconds(Bytes::new(&bytes(133, bias), 0));
+        assert_eq!(of(-3600 * 10_000_000), Some(3600), "Berlin");
+        assert_eq!(of(5 * 3600 * 10_000_000), Some(-5 * 3600), "New York");
+        assert_eq!((of(i64::MIN), offset_seconds(Bytes::new(&[0; 20], 0))), (None, None));
     }
 }
