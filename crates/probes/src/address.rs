@@ -16,15 +16,15 @@ const MAX_ADDRESSES: usize = 32;
 /// An address of a network interface.
 #[cfg_attr(windows, allow(unreachable_pub, reason = "only Linux has a public call that gives these"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InterfaceAddress<'a> {
+pub(crate) struct InterfaceAddress<'a> {
     /// Name of the interface, or the label of the address (`eth0:1`).
-    pub name: &'a [u8],
+    pub(crate) name: &'a [u8],
     /// The address.
-    pub address: IpAddr,
+    pub(crate) address: IpAddr,
     /// Bits of the netmask.
-    pub prefix_length: u8,
+    pub(crate) prefix_length: u8,
     /// Broadcast address, where the interface has such.
-    pub broadcast: Option<Ipv4Addr>,
+    pub(crate) broadcast: Option<Ipv4Addr>,
 }
 
 /// A list that is written over in its own memory.

@@ -12,6 +12,7 @@
 //! | [`text`] | numbers and words out of bytes, and into texts |
 //! | [`linux`] | Linux: [`Host`], the registry, one file for each family |
 //! | [`windows`] | Windows: the same, over a few calls that answer for the whole system |
+//! | `sysinfo` | macOS and FreeBSD, the same; compiled for tests on Linux too |
 //! | `other` | a system without probes |
 //!
 //! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
@@ -21,13 +22,15 @@ mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod mounts;
-#[cfg(not(any(target_os = "linux", windows)))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 mod other;
 pub mod probe;
 mod rank;
 pub mod sampler;
 pub mod slot;
 mod statfs;
+#[cfg(any(target_os = "macos", target_os = "freebsd", all(test, target_os = "linux")))]
+mod sysinfo;
 pub mod text;
 pub mod windows;
 
@@ -35,13 +38,17 @@ pub mod windows;
 pub use linux::Host;
 #[cfg(target_os = "linux")]
 use linux::REGISTRY;
-#[cfg(not(any(target_os = "linux", windows)))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 pub use other::Host;
-#[cfg(not(any(target_os = "linux", windows)))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 use other::REGISTRY;
 pub use probe::{Now, Outcome, Probe, ProbeError, Setup};
 pub use sampler::{Config, Monotonic, ProcessList, Sampler};
 pub use slot::{Background, Reading, Slot};
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub use sysinfo::Host;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+use sysinfo::REGISTRY;
 #[cfg(windows)]
 pub use windows::Host;
 #[cfg(windows)]

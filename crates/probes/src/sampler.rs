@@ -72,7 +72,8 @@ impl Sampler {
         Sampler::with(config, now, REGISTRY)
     }
 
-    fn with(config: Config, now: &Now, registry: &[Make]) -> Sampler {
+    /// With the probes of a registry; tests hold one beside another.
+    pub(crate) fn with(config: Config, now: &Now, registry: &[Make]) -> Sampler {
         let background = Background::new(config.host.clone(), config.monotonic.clone());
         let setup = Setup { config: &config, background: &background };
         let probes = registry.iter().map(|make| (*make, make(&setup))).collect();

@@ -27,21 +27,21 @@ const PATIENCE_FOR_THE_FIRST: Duration = Duration::from_millis(250);
 
 /// What `statfs(2)` tells of a file system, in its own blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FileSystemStatus {
+pub(crate) struct FileSystemStatus {
     /// Bytes of a block.
-    pub block_bytes: u64,
+    pub(crate) block_bytes: u64,
     /// Blocks in all.
-    pub blocks: u64,
+    pub(crate) blocks: u64,
     /// Blocks free for root.
-    pub blocks_free: u64,
+    pub(crate) blocks_free: u64,
     /// Blocks free for ordinary users.
-    pub blocks_available: u64,
+    pub(crate) blocks_available: u64,
     /// Inodes in all.
-    pub files: u64,
+    pub(crate) files: u64,
     /// Inodes free.
-    pub files_free: u64,
+    pub(crate) files_free: u64,
     /// Whether it is mounted read-only.
-    pub read_only: bool,
+    pub(crate) read_only: bool,
 }
 
 /// How a mount point is asked.

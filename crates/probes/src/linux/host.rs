@@ -156,7 +156,7 @@ impl Host {
     ///
     /// # Errors
     /// What the system said.
-    pub fn statfs(&self, mountpoint: &CStr) -> io::Result<FileSystemStatus> {
+    pub(crate) fn statfs(&self, mountpoint: &CStr) -> io::Result<FileSystemStatus> {
         let Some(text) = self.fact(c"statfs") else {
             if self.root == Path::new("/") {
                 return sys::statfs(mountpoint);

@@ -30,6 +30,8 @@ pub use host::Host;
 
 use crate::probe::Make;
 use crate::text;
+#[cfg(test)]
+pub(crate) use route::ipv4 as route_interface;
 
 /// All probes, in the order they run. A new probe is its file, and a line here.
 #[rustfmt::skip]

@@ -164,7 +164,7 @@ pub fn read_link(folder: &Fd, name: &CStr) -> io::Result<Vec<u8>> {
 }
 
 /// `statvfs(3)`. Can hang for ever on a network mount.
-pub fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
+pub(crate) fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
     count();
     let mut status = MaybeUninit::<libc::statvfs64>::uninit();
     // SAFETY: `path` is a C string and `status` has room for one `statvfs64`.
@@ -185,7 +185,7 @@ pub fn statfs(path: &CStr) -> io::Result<FileSystemStatus> {
 }
 
 /// `getifaddrs(3)`: hands every IPv4 and IPv6 address to `each`.
-pub fn interface_addresses(mut each: impl FnMut(InterfaceAddress<'_>)) -> io::Result<()> {
+pub(crate) fn interface_addresses(mut each: impl FnMut(InterfaceAddress<'_>)) -> io::Result<()> {
     count();
     let mut first = std::ptr::null_mut();
     // SAFETY: the call writes one pointer.
