@@ -7,6 +7,7 @@
 
 mod fuzz;
 mod peers;
+mod platforms;
 mod schema;
 mod test;
 #[cfg(test)]
@@ -31,6 +32,8 @@ enum Task {
     Peers,
     /// Write `docs/report.schema.json` and `docs/event.schema.json` from the types of `wire`.
     Schema,
+    /// Build the program for every platform, and prove each build as far as this computer can.
+    Platforms(platforms::Options),
     /// Run fuzz targets with libFuzzer (all, or the ones named) and stop at the first finding.
     Fuzz {
         /// Names of targets; all when none is given.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
             }
         }),
         Task::Schema => schema::write(),
+        Task::Platforms(options) => platforms::run(&options),
         Task::Fuzz { targets, seconds, seed } => fuzz::run(&targets, seconds, seed),
     };
     match done {

@@ -40,7 +40,7 @@ pub(crate) fn prepare() -> Result<Peers> {
 }
 
 /// Runs `make` unless `stamp` says that it was done for the same `wanted`.
-fn once(stamp: &Path, wanted: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn once(stamp: &Path, wanted: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
     if fs::read_to_string(stamp).is_ok_and(|was| was == wanted) {
         return Ok(());
     }

@@ -1,0 +1,75 @@
+//! One build of the program for one platform.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::Platform;
+use super::cache::Cache;
+use super::compiler::{ccache, need, rustc_with_sources};
+use super::macos_sdk;
+use super::zig::Zig;
+use crate::{Result, root, run};
+
+/// The profile in `Cargo.toml`.
+const PROFILE: &str = "platforms";
+/// The glibc that `linux-old` runs with: that of RHEL 7 and of Python's manylinux2014.
+pub(crate) const OLD_GLIBC: (u32, u32) = (2, 17);
+
+/// Builds the program; gives its path.
+pub(crate) fn program(platform: Platform, cache: &Cache) -> Result<PathBuf> {
+    let triple = platform.triple();
+    let mut command = match platform {
+        Platform::Windows => {
+            let mut command = gcc(platform, "x86_64-w64-mingw32", "-posix", "g++-mingw-w64-x86-64-posix")?;
+            // libsodium's configure does not know what Rust calls this platform.
+            command.env("ac_cv_host", "x86_64-w64-mingw32");
+            command
+        }
+        Platform::LinuxArm64 => gcc(platform, "aarch64-linux-gnu", "", "g++-aarch64-linux-gnu")?,
+        Platform::LinuxMusl => {
+            let mut command = Zig::prepare(cache)?.cargo();
+            // zig brings the C library's own start files.
+            command.env("RUSTFLAGS", "-C link-self-contained=no").args(["--target", triple]);
+            command
+        }
+        Platform::LinuxOld => {
+            let mut command = Zig::prepare(cache)?.cargo();
+            command.arg("--target").arg(format!("{triple}.{}.{}", OLD_GLIBC.0, OLD_GLIBC.1));
+            command
+        }
+        Platform::MacosArm64 | Platform::MacosX86_64 => {
+            let sdk = macos_sdk::write(cache)?;
+            let mut command = Zig::prepare(cache)?.cargo();
+            command.env("RUSTFLAGS", macos_sdk::rustflags(&sdk)).args(["--target", triple]);
+            command
+        }
+    };
+    if platform != Platform::LinuxOld {
+        // The ordinary compiler has std for this computer, built for an old glibc, and for no other platform.
+        command.arg("-Zbuild-std").env("RUSTC", rustc_with_sources()?).env("RUSTC_BOOTSTRAP", "1");
+    }
+    command
+        .args(["--package", "chasar", "--bin", "chasar", "--profile", PROFILE, "--quiet"])
+        .current_dir(root())
+        .env("CARGO_TARGET_DIR", cache.target())
+        .env("CCACHE_DIR", cache.path("ccache"));
+    run(&mut command)?;
+    let name = if platform == Platform::Windows { "chasar.exe" } else { "chasar" };
+    let program = cache.target().join(triple).join(PROFILE).join(name);
+    if program.is_file() { Ok(program) } else { Err(format!("cargo built no {}", program.display())) }
+}
+
+/// cargo with one of Debian's gcc as compiler and linker.
+fn gcc(platform: Platform, prefix: &str, suffix: &str, package: &str) -> Result<Command> {
+    let triple = platform.triple();
+    let underscored = triple.replace('-', "_");
+    let tool = |name: &str| format!("{prefix}-{name}{suffix}");
+    need(&tool("g++"), package)?;
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--target", triple]);
+    command.env(format!("CC_{underscored}"), format!("{}{}", ccache(), tool("gcc")));
+    command.env(format!("CXX_{underscored}"), format!("{}{}", ccache(), tool("g++")));
+    command.env(format!("AR_{underscored}"), format!("{prefix}-ar"));
+    command.env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), tool("gcc"));
+    Ok(command)
+}
