@@ -78,7 +78,10 @@ fn every_release_has_its_folder() {
     let all = recorded();
     let releases: BTreeSet<&str> = all.iter().filter_map(|r| r.name.split('/').next()).collect();
     for release in ["2016", env!("CARGO_PKG_VERSION")] {
-        assert!(releases.contains(release), "none of {release} among {releases:?}; recorded/README.md says how");
+        assert!(
+            releases.contains(release),
+            "none of {release} among {releases:?}; recorded/README.md says how"
+        );
     }
     assert!(all.iter().any(|r| r.name.ends_with(".zst")), "a packed one");
 }
