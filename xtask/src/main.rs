@@ -5,6 +5,7 @@
     reason = "a command line tool speaks on its standard streams"
 )]
 
+mod dist;
 mod fuzz;
 mod peers;
 mod platforms;
@@ -34,6 +35,8 @@ enum Task {
     Schema,
     /// Build the program for every platform, and prove each build as far as this computer can.
     Platforms(platforms::Options),
+    /// Make every package of this version in `target/dist/`: archive, .deb, .rpm, wheel, sums, bill of materials.
+    Dist(dist::Dist),
     /// Run fuzz targets with libFuzzer (all, or the ones named) and stop at the first finding.
     Fuzz {
         /// Names of targets; all when none is given.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         }),
         Task::Schema => schema::write(),
         Task::Platforms(options) => platforms::run(&options),
+        Task::Dist(args) => dist::run(&args),
         Task::Fuzz { targets, seconds, seed } => fuzz::run(&targets, seconds, seed),
     };
     match done {

@@ -10,13 +10,11 @@ use super::macos_sdk;
 use super::zig::Zig;
 use crate::{Result, root, run};
 
-/// The profile in `Cargo.toml`.
-const PROFILE: &str = "platforms";
 /// The glibc that `linux-old` runs with: that of RHEL 7 and of Python's manylinux2014.
 pub(crate) const OLD_GLIBC: (u32, u32) = (2, 17);
 
-/// Builds the program; gives its path.
-pub(crate) fn program(platform: Platform, cache: &Cache) -> Result<PathBuf> {
+/// Builds the program with a profile of `Cargo.toml`; gives its path.
+pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Result<PathBuf> {
     let triple = platform.triple();
     let mut command = match platform {
         Platform::Windows => {
@@ -48,14 +46,18 @@ pub(crate) fn program(platform: Platform, cache: &Cache) -> Result<PathBuf> {
         // The ordinary compiler has std for this computer, built for an old glibc, and for no other platform.
         command.arg("-Zbuild-std").env("RUSTC", rustc_with_sources()?).env("RUSTC_BOOTSTRAP", "1");
     }
+    if platform.triple().ends_with("apple-darwin") {
+        // Debian's rustc lacks the tool that strips programs for macOS.
+        command.env(format!("CARGO_PROFILE_{}_STRIP", profile.to_uppercase()), "none");
+    }
     command
-        .args(["--package", "chasar", "--bin", "chasar", "--profile", PROFILE, "--quiet"])
+        .args(["--package", "chasar", "--bin", "chasar", "--profile", profile, "--quiet"])
         .current_dir(root())
         .env("CARGO_TARGET_DIR", cache.target())
         .env("CCACHE_DIR", cache.path("ccache"));
     run(&mut command)?;
     let name = if platform == Platform::Windows { "chasar.exe" } else { "chasar" };
-    let program = cache.target().join(triple).join(PROFILE).join(name);
+    let program = cache.target().join(triple).join(profile).join(name);
     if program.is_file() { Ok(program) } else { Err(format!("cargo built no {}", program.display())) }
 }
 

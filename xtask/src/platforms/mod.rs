@@ -10,6 +10,7 @@ mod proof;
 mod wine;
 mod zig;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
@@ -79,7 +80,7 @@ impl Platform {
     }
 
     /// Rust's name of the target.
-    fn triple(self) -> &'static str {
+    pub(crate) fn triple(self) -> &'static str {
         match self {
             Platform::Windows => "x86_64-pc-windows-gnu",
             Platform::LinuxArm64 => "aarch64-unknown-linux-gnu",
@@ -89,6 +90,14 @@ impl Platform {
             Platform::MacosX86_64 => "x86_64-apple-darwin",
         }
     }
+}
+
+/// The profile that builds are proved with: quick to build.
+const PROFILE: &str = "platforms";
+
+/// Builds the program for a platform with a profile of `Cargo.toml`; gives its path.
+pub(crate) fn program(platform: Platform, profile: &str) -> Result<PathBuf> {
+    build::program(platform, profile, &Cache::open()?).map_err(|e| format!("{}: {e}", platform.name()))
 }
 
 /// Builds and proves the platforms named, one after the other; stops at the first that fails.
@@ -108,7 +117,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             );
         };
         say("building");
-        let program = build::program(*platform, &cache).map_err(|e| format!("{name}: {e}"))?;
+        let program = build::program(*platform, PROFILE, &cache).map_err(|e| format!("{name}: {e}"))?;
         if options.build_only {
             println!("{name} {}", program.display());
         } else {
