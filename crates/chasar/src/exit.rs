@@ -26,6 +26,17 @@ impl Failure {
         Failure { code: FAILED, lines: vec![line.to_string()] }
     }
 
+    /// Nothing more is to be said; the code says it.
+    pub(crate) fn silent(code: u8) -> Failure {
+        Failure { code, lines: Vec::new() }
+    }
+
+    /// The same, and one line more.
+    pub(crate) fn and(mut self, line: impl std::fmt::Display) -> Failure {
+        self.lines.push(line.to_string());
+        self
+    }
+
     /// The system gave no way to be told of signals.
     pub(crate) fn no_signals(error: io::Error) -> Failure {
         Failure::new(format_args!("cannot listen for Ctrl-C and SIGTERM: {error}"))

@@ -5,6 +5,7 @@ mod exit;
 mod log;
 mod output;
 mod run;
+mod service;
 mod settings;
 mod signal;
 

@@ -110,7 +110,7 @@ fn what_the_system_refuses_is_one_clear_line() {
         (&["masternode", "start", "192.0.2.1", "0"], &["192.0.2.1", "no such address"]),
         (&["masternode", "start", "does-not-exist.invalid"], &["does-not-exist.invalid", "check the name"]),
         (&["masternode", "start", "127.0.0.1", "0", "--state-dir", "file/x"], &["file/x", "--state-dir"]),
-        (&["clientnode", "start", "does-not-exist.invalid"], &["does-not-exist.invalid", "check the name"]),
+        (&["clientnode", "start", "not a name"], &["not a name", "host name"]),
         (&["clientnode", "start", "--state-dir", "spool", "--spool-dir", "spool"], &["--spool-dir"]),
     ];
     for (args, parts) in cases {
@@ -123,6 +123,28 @@ fn what_the_system_refuses_is_one_clear_line() {
             assert!(errors[0].contains(part), "{args:?} does not say {part}: {stderr}");
         }
     }
+}
+
+/// At boot the name service may not be up yet, so a name without address is no reason to end.
+#[test]
+fn a_masternode_whose_name_is_not_known_is_looked_for_until_the_end() {
+    let home = folder();
+    let mut command = chasar(home.path());
+    command.args(["clientnode", "start", "does-not-exist.invalid"]);
+    let mut node = Running::start(&mut command);
+    let mut log = BufReader::new(node.child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("no link") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it says what is wrong");
+    }
+    for part in ["cannot find the host 'does-not-exist.invalid'", "check the name", "trying again"] {
+        assert!(line.contains(part), "{line}");
+    }
+    node.child.stderr = Some(log.into_inner());
+    node.signal("TERM");
+    let (code, _, stderr) = node.end(SOON);
+    assert_eq!(code, Some(0), "{stderr}");
 }
 
 #[test]

@@ -15,6 +15,11 @@ fn help_of_every_command() {
         ("watch", &["watch", "--help"]),
         ("demo", &["demo", "--help"]),
         ("config-check", &["config", "check", "--help"]),
+        ("service-install-clientnode", &["service", "install", "clientnode", "--help"]),
+        ("service-install-masternode-short", &["service", "install", "masternode", "-h"]),
+        ("service-uninstall", &["service", "uninstall", "--help"]),
+        ("service-status", &["service", "status", "--help"]),
+        ("service-print", &["service", "print", "--help"]),
         ("completions", &["completions", "-h"]),
         ("man", &["man", "-h"]),
     ] {

@@ -15,6 +15,7 @@
 //! | `run` | no | the loop, the link, packing |
 //! | `assemble` | no | one report: identity, sampler, self-report |
 //! | `identity` | no | the node's id, and the lock on it |
+//! | `watcher` | yes | telling whoever supervises the agent |
 //! | `platform` | no | clocks, self-usage and facts of each operating system |
 
 mod assemble;
@@ -32,11 +33,13 @@ mod run;
 mod spool;
 mod stop;
 mod tick;
+mod watcher;
 
 pub use config::{Config, Problem};
 pub use identity::IdentityError;
-pub use run::{RunError, run};
+pub use run::{RunError, run, run_watched};
 pub use stop::Stop;
+pub use watcher::{News, Watcher};
 
 /// A point in time: what has passed since the host booted, sleep included.
 pub(crate) type Moment = std::time::Duration;

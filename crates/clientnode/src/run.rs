@@ -9,6 +9,7 @@ use chasar_probes::{Host, Now, Sampler};
 use chasar_wire::pack::{Packer, Unpacker};
 use chasar_wire::topic;
 
+use crate::Moment;
 use crate::assemble::{Assembler, SelfReport};
 use crate::config::{Config, Problem};
 use crate::identity::{Identity, IdentityError, Note};
@@ -19,11 +20,23 @@ use crate::platform::{self, Clock};
 use crate::spool::storage::Folder;
 use crate::spool::{Notice, Spool};
 use crate::stop::Stop;
+use crate::watcher::{News, Watcher};
 
 /// While the link is good, the reports of the last [`OVERLAP`] are kept as they are if that takes no more
 /// than this: it is less than the working memory of packing, and costs no time. Otherwise, and when
 /// they wait, they are packed.
 const PLAIN_UP_TO_BYTES: usize = 384 << 10;
+
+/// What keeps the link from coming up is said again this often.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// What keeps the link from coming up.
+struct Trouble {
+    text: String,
+    since: Moment,
+    /// When it was last told.
+    said: Moment,
+}
 
 /// Why an agent does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -47,10 +60,18 @@ pub enum RunError {
 /// The masternode need not be there: the agent keeps its reports and goes on trying.
 ///
 /// # Errors
-/// When it cannot start (settings, identity in use or unreadable, unknown host name), or when the
-/// link fails beyond repair.
+/// When it cannot start (settings, identity in use or unreadable), or when the link fails beyond repair. A
+/// host name that cannot be resolved is no reason to end: it is looked up again and again.
 pub fn run(config: &Config, stop: &Stop) -> Result<(), RunError> {
-    Agent::start(config)?.run(stop)
+    run_watched(config, stop, &mut ())
+}
+
+/// Like [`run()`], and tells somebody how it is doing.
+///
+/// # Errors
+/// As [`run()`].
+pub fn run_watched(config: &Config, stop: &Stop, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+    Agent::start(config)?.run(stop, watcher)
 }
 
 struct Agent {
@@ -66,6 +87,7 @@ struct Agent {
     masternode: String,
     /// Why the link went down last.
     down_reason: Option<DownReason>,
+    trouble: Option<Trouble>,
     said_shrunk: bool,
     /// Made when something has to be packed, and given up when nothing waits.
     packer: Option<Packer>,
@@ -128,6 +150,7 @@ impl Agent {
             goodbye: config.goodbye,
             masternode,
             down_reason: None,
+            trouble: None,
             said_shrunk: false,
             packer: None,
             unpacker: None,
@@ -137,9 +160,16 @@ impl Agent {
         })
     }
 
-    fn run(mut self, stop: &Stop) -> Result<(), RunError> {
+    fn run(mut self, stop: &Stop, watcher: &mut dyn Watcher) -> Result<(), RunError> {
+        let mut ready = false;
+        let mut was_up = false;
         loop {
-            let input = if stop.is_triggered() { Input::Stop } else { Input::Woken };
+            let input = if stop.is_triggered() {
+                watcher.hear(News::Stopping);
+                Input::Stop
+            } else {
+                Input::Woken
+            };
             self.step(input);
             if let Some(flush) = self.carry_out()? {
                 let wait = if flush { self.goodbye } else { Duration::ZERO };
@@ -147,8 +177,24 @@ impl Agent {
                 tracing::info!("clientnode ended");
                 return Ok(());
             }
+            self.remind();
+            if !std::mem::replace(&mut ready, true) {
+                watcher.hear(News::Ready { masternode: &self.masternode });
+            }
+            watcher.hear(News::Alive);
+            let is_up = self.life.link_is_up();
+            if is_up {
+                if !was_up {
+                    watcher.hear(News::Connected { masternode: &self.masternode });
+                }
+            } else {
+                let reason = self.trouble.as_ref().map_or("not connected yet", |t| &t.text);
+                watcher.hear(News::NoLink { masternode: &self.masternode, reason });
+            }
+            was_up = is_up;
             let wake = self.life.next_wake();
             let timeout = wake.saturating_sub(self.clock.since_boot());
+            let timeout = watcher.every().map_or(timeout, |every| timeout.min(every));
             if let Some(event) = self.reporter.wait_or_woken(timeout, stop.wake())? {
                 self.link_event(event);
             }
@@ -161,13 +207,41 @@ impl Agent {
 
     fn link_event(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Up { .. } => self.step(Input::LinkUp),
+            LinkEvent::Up { .. } => {
+                self.trouble = None;
+                self.step(Input::LinkUp);
+            }
             LinkEvent::Down { reason } => {
+                let since = self.clock.since_boot();
+                self.trouble = Some(Trouble { text: reason.to_string(), since, said: since });
                 self.down_reason = Some(reason);
                 self.step(Input::LinkDown);
             }
-            LinkEvent::Trouble(trouble) => tracing::warn!(masternode = self.masternode, "no link: {trouble}"),
+            LinkEvent::Trouble(text) => {
+                tracing::warn!(masternode = self.masternode, "no link: {text}; trying again");
+                let now = self.clock.since_boot();
+                let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
+                self.trouble = Some(Trouble { text, since, said: now });
+            }
         }
+    }
+
+    /// Says again what keeps the link from coming up, if that was long ago.
+    fn remind(&mut self) {
+        let now = self.clock.since_boot();
+        let Some(trouble) = &mut self.trouble else { return };
+        if now.saturating_sub(trouble.said) < REMIND_EVERY {
+            return;
+        }
+        trouble.said = now;
+        let waiting = self.life.outbox().reports();
+        tracing::warn!(
+            masternode = self.masternode,
+            waiting,
+            "still no link for {} min: {}; trying again",
+            now.saturating_sub(trouble.since).as_secs() / 60,
+            trouble.text
+        );
     }
 
     /// Takes in what the link has to tell; whether it had anything.

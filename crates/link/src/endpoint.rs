@@ -138,6 +138,11 @@ impl Endpoint {
         }
     }
 
+    /// How to connect to one address of the host: the text for libzmq, and whether it needs IPv6.
+    pub(crate) fn at(&self, address: IpAddr) -> (String, bool) {
+        (tcp(address, self.port.to_string()), address.is_ipv6())
+    }
+
     fn bind_port(&self) -> String {
         if self.port == 0 { "*".to_owned() } else { self.port.to_string() }
     }
@@ -186,14 +191,17 @@ fn tcp(address: IpAddr, port: String) -> String {
     }
 }
 
-fn resolve(name: &str) -> Result<Vec<IpAddr>, EndpointError> {
-    (name, 0)
-        .to_socket_addrs()
-        .map(|found| found.map(|a| a.ip()).collect())
-        .map_err(|source| EndpointError::Unresolvable { name: name.to_owned(), source })
+/// All addresses that the system knows for a name, in its order.
+pub(crate) fn system_addresses(name: &str) -> io::Result<Vec<IpAddr>> {
+    (name, 0).to_socket_addrs().map(|found| found.map(|a| a.ip()).collect())
 }
 
-fn preferred(found: &[IpAddr]) -> Option<IpAddr> {
+fn resolve(name: &str) -> Result<Vec<IpAddr>, EndpointError> {
+    system_addresses(name).map_err(|source| EndpointError::Unresolvable { name: name.to_owned(), source })
+}
+
+/// The one to connect to.
+pub(crate) fn preferred(found: &[IpAddr]) -> Option<IpAddr> {
     found.iter().find(|a| a.is_ipv4()).or_else(|| found.first()).copied()
 }
 

@@ -146,7 +146,8 @@ impl LinkState {
         }
     }
 
-    fn trouble(&mut self, text: String) {
+    /// Says what keeps the link from coming up, unless that is known.
+    pub(crate) fn trouble(&mut self, text: String) {
         if self.last_trouble.as_ref() != Some(&text) {
             self.events.push_back(LinkEvent::Trouble(text.clone()));
             self.last_trouble = Some(text);

@@ -13,14 +13,15 @@
 //! stale reports after an outage. What must survive an outage lies in the clientnode's outbox.
 
 use crate::counters::{add, count, counters};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Host};
 use crate::error::{Error, Result};
 use crate::limits::{MAX_BODY_BYTES, MAX_TOPIC_BYTES};
 use crate::link_state::{CONNECTING_MASK, DownReason, LinkEvent, LinkState};
+use crate::lookup::{Found, Lookup, Question, Resolver};
 use crate::peer::Peer;
 use crate::security;
 use crate::subscriptions::{Change, Subscriptions};
-use crate::wait::{Woken, deadline, set_up_connecting, wait_until, wait_until_or_woken};
+use crate::wait::{Woken, deadline, random_unit, set_up_connecting, wait_until, wait_until_or_woken};
 use crate::wake::Wake;
 use chasar_libzmq::{Context, Kind, Monitor, Socket};
 use std::sync::Arc;
@@ -40,13 +41,15 @@ pub struct ReporterConfig {
     pub endpoint: Endpoint,
     /// Messages queued before [`Sent::Full`]; 64 are about a minute of reports.
     pub queue_messages: u32,
+    /// Who knows the address when the masternode is given by name.
+    pub resolver: Resolver,
 }
 
 impl ReporterConfig {
     /// The usual settings for this masternode.
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, queue_messages: 64 }
+        Self { endpoint, queue_messages: 64, resolver: Resolver::system() }
     }
 }
 
@@ -91,6 +94,18 @@ pub struct Reporter {
     state: LinkState,
     wanted: Subscriptions,
     counters: Arc<ReporterCounters>,
+    endpoint: Endpoint,
+    /// For a masternode given by name.
+    by_name: Option<ByName>,
+}
+
+/// A masternode given by name.
+#[derive(Debug)]
+struct ByName {
+    lookup: Lookup,
+    resolver: Resolver,
+    question: Option<Question>,
+    was_up: bool,
 }
 
 impl Reporter {
@@ -98,28 +113,44 @@ impl Reporter {
     /// link is up.
     ///
     /// # Errors
-    /// When the name has no address, or the system refuses a socket.
+    /// When the endpoint is none to connect to, or the system refuses a socket. That a name has no address yet
+    /// is no error but a [`LinkEvent::Trouble`]; it is looked up until it has one, and again whenever the link
+    /// has been down for a while.
     pub fn connect(config: &ReporterConfig) -> Result<Self> {
-        let (address, ipv6) = config.endpoint.to_connect()?;
+        let endpoint = config.endpoint.clone();
+        let by_name = match endpoint.host() {
+            Host::Name(name) if endpoint.port() != 0 => Some(ByName {
+                lookup: Lookup::new(name.clone(), Instant::now(), random_unit()),
+                resolver: config.resolver.clone(),
+                question: None,
+                was_up: false,
+            }),
+            _ => None,
+        };
         let context = Context::new()?;
         let socket = context.socket(Kind::XPub)?;
         set_up_connecting(&socket)?;
         security::secure_client(&socket)?;
-        socket.set_ipv6(ipv6)?;
         socket.set_immediate(true)?;
         socket.set_send_high_water_mark(config.queue_messages.max(1))?;
         socket.set_xpub_no_drop(true)?;
         socket.set_xpub_verboser(true)?;
         socket.set_max_message_size(Some(MAX_INBOUND_BYTES))?;
         let monitor = Monitor::watch(&context, &socket, CONNECTING_MASK)?;
-        socket.connect(&address)?;
+        if by_name.is_none() {
+            let (address, ipv6) = endpoint.to_connect()?;
+            socket.set_ipv6(ipv6)?;
+            socket.connect(&address)?;
+        }
         Ok(Self {
             socket,
             monitor,
             context,
-            state: LinkState::new(config.endpoint.to_string()),
+            state: LinkState::new(endpoint.to_string()),
             wanted: Subscriptions::default(),
             counters: Arc::default(),
+            endpoint,
+            by_name,
         })
     }
 
@@ -168,7 +199,7 @@ impl Reporter {
             if let Some(event) = self.state.pop() {
                 return Ok(Some(event));
             }
-            wait_until([&self.socket, self.monitor.socket()], deadline)?;
+            wait_until([&self.socket, self.monitor.socket()], self.wake_by(deadline))?;
             if Instant::now() >= deadline {
                 self.pump()?;
                 return Ok(self.state.pop());
@@ -187,7 +218,8 @@ impl Reporter {
             if let Some(event) = self.state.pop() {
                 return Ok(Some(event));
             }
-            let woken = wait_until_or_woken([&self.socket, self.monitor.socket()], wake, deadline)?;
+            let woken =
+                wait_until_or_woken([&self.socket, self.monitor.socket()], wake, self.wake_by(deadline))?;
             if woken == Woken::Rung || Instant::now() >= deadline {
                 self.pump()?;
                 return Ok(self.state.pop());
@@ -221,8 +253,60 @@ impl Reporter {
         Ok(set?)
     }
 
+    /// The deadline, or before it when the name wants to be looked after.
+    fn wake_by(&self, deadline: Instant) -> Instant {
+        let Some(by_name) = &self.by_name else { return deadline };
+        let due = match &by_name.question {
+            Some(question) => Some(question.look_again()),
+            None => by_name.lookup.due(),
+        };
+        due.map_or(deadline, |due| deadline.min(due))
+    }
+
+    /// Looks the name up when that is due, and follows it to where it leads.
+    fn pump_name(&mut self) -> Result<()> {
+        let Some(ByName { lookup, resolver, question, was_up }) = &mut self.by_name else { return Ok(()) };
+        let up = self.state.is_up();
+        if up != std::mem::replace(was_up, up) {
+            if up { lookup.up() } else { lookup.down(Instant::now()) }
+        }
+        let mut answer = question.as_ref().and_then(Question::answer);
+        if answer.is_some() {
+            *question = None;
+        } else if question.is_none() && lookup.ask(Instant::now()) {
+            match Question::ask(lookup.name(), resolver) {
+                Ok(asked) => *question = Some(asked),
+                Err(error) => answer = Some(Err(error)),
+            }
+        }
+        let Some(answer) = answer else { return Ok(()) };
+        match lookup.answer(Instant::now(), answer, up) {
+            Found::Same => {}
+            Found::Nothing(why) => {
+                let name = lookup.name();
+                self.state.trouble(format!(
+                    "cannot find the host '{name}': {why}; check the name, or give an IP address"
+                ));
+            }
+            Found::Connect { to, instead_of } => {
+                if let Some(old) = instead_of {
+                    self.socket.disconnect(&self.endpoint.at(old).0)?;
+                }
+                let (address, ipv6) = self.endpoint.at(to);
+                self.socket.set_ipv6(ipv6)?;
+                self.socket.connect(&address)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes in what happened meanwhile.
     fn pump(&mut self) -> Result<()> {
+        self.pump_socket()?;
+        self.pump_name()
+    }
+
+    fn pump_socket(&mut self) -> Result<()> {
         loop {
             self.drain_monitor()?;
             let frame = match self.socket.recv() {

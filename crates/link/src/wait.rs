@@ -96,7 +96,7 @@ pub(crate) fn set_up_keepalive(socket: &Socket) -> Result<()> {
 }
 
 /// A number from 0 to 1, from the random keys std draws for its hash maps.
-fn random_unit() -> f64 {
+pub(crate) fn random_unit() -> f64 {
     let bits = RandomState::new().hash_one(std::process::id()) >> 32;
     f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(u32::MAX)
 }

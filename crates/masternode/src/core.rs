@@ -69,6 +69,7 @@ impl Core {
         self.flags.rewrite_memory.store(true, Ordering::Relaxed);
         let mut effects = Vec::new();
         loop {
+            self.counts.core_turns.add(1);
             let (inbox, open) = match self.inbox.recv_timeout(SNAPSHOT) {
                 Ok(inbox) => (Some(inbox), true),
                 Err(RecvTimeoutError::Timeout) => (None, true),

@@ -37,6 +37,7 @@ impl Ingest {
         let start = Instant::now();
         while start.elapsed() < self.settle && !self.stopping() {
             self.send(Inbox { now: self.clock.now(), arrivals: Vec::new(), tick: true })?;
+            self.counts.ingest_turns.add(1);
             std::thread::sleep(TICK.min(self.settle));
         }
         let mut last_tick = Instant::now();
@@ -46,6 +47,7 @@ impl Ingest {
             {
                 return Ok(());
             }
+            self.counts.ingest_turns.add(1);
             let mut arrivals = Vec::new();
             let wait =
                 if stop_by.is_some() { Duration::ZERO } else { TICK.saturating_sub(last_tick.elapsed()) };

@@ -127,6 +127,10 @@ impl Count {
 /// What threads count by themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    /// Times the loops of ingest, core and stream came round.
+    pub(crate) ingest_turns: Count,
+    pub(crate) core_turns: Count,
+    pub(crate) stream_turns: Count,
     /// Times ingest waited for the core.
     pub(crate) ingest_waits: Count,
     /// Reports and events the stream never got because it was too slow.

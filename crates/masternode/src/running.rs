@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::error::{StartError, StopError, WorkerError};
 use crate::http::{HttpServer, Stopper as HttpStopper};
 use crate::ingest::Ingest;
-use crate::message::{Counts, Flags, Published};
+use crate::message::{Count, Counts, Flags, Published};
 use crate::recorder::Recorder;
 use crate::state_folder::StateFolder;
 use crate::stream::Stream;
@@ -48,6 +48,7 @@ pub struct Addresses {
 pub struct Running {
     addresses: Addresses,
     flags: Arc<Flags>,
+    counts: Arc<Counts>,
     http: Option<HttpStopper>,
     ended: Receiver<Ended>,
     parts: Vec<&'static str>,
@@ -158,10 +159,17 @@ impl Masternode {
             spawn("http", ended_sender.clone(), move || task.run())?;
         }
         // Last, so that nothing comes in before all others are there.
-        let part = Ingest { collector, core: inbox_sender, clock, flags: flags.clone(), counts, settle };
+        let part = Ingest {
+            collector,
+            core: inbox_sender,
+            clock,
+            flags: flags.clone(),
+            counts: counts.clone(),
+            settle,
+        };
         parts.push("ingest");
         spawn("ingest", ended_sender, move || part.run())?;
-        Ok(Running { addresses, flags, http: http_stopper, ended, parts, failure: None })
+        Ok(Running { addresses, flags, counts, http: http_stopper, ended, parts, failure: None })
     }
 }
 
@@ -169,6 +177,12 @@ impl Running {
     /// Where it listens, with the real ports.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// How often the loops of ingest, core and stream came round. Each does so at least four times a second;
+    /// one that does not is stuck, and the reports with it.
+    pub fn turns(&self) -> [u64; 3] {
+        [&self.counts.ingest_turns, &self.counts.core_turns, &self.counts.stream_turns].map(Count::get)
     }
 
     /// Waits until all parts have ended, at most so long; `None` while they run.

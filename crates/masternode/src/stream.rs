@@ -39,6 +39,7 @@ impl Stream {
         let mut last_repeat: Option<Instant> = None;
         let mut name = String::new();
         loop {
+            self.counts.stream_turns.add(1);
             let open = match self.queue.recv_timeout(LOOK) {
                 Ok(outbox) => {
                     self.publish(outbox, &mut name)?;

@@ -1,5 +1,6 @@
 //! What the user typed. Nothing here touches the system; what it means is decided in `run`.
 
+mod service;
 mod typed;
 mod usage;
 
@@ -8,6 +9,10 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use service::{
+    HowToInstall, InstallRole, PrintService, Printed, ServiceCommand, ServiceStatus, UninstallService,
+    WhichSystem,
+};
 pub(crate) use typed::{ClientnodeSection, LogSection, MasternodeSection, Typed};
 pub(crate) use usage::one_line;
 
@@ -37,7 +42,9 @@ Examples:
   chasar masternode start 0.0.0.0          on the server
   chasar clientnode start server.example   on each computer
   chasar watch server.example              the fleet in the terminal
-  chasar watch --json | jq .hostname       the reports as lines of JSON";
+  chasar watch --json | jq .hostname       the reports as lines of JSON
+  chasar service install clientnode server.example
+                                           from now on, and again after every boot";
 
 /// A lightweight health monitor for remote computers
 #[derive(Debug, Parser)]
@@ -74,6 +81,12 @@ pub(crate) enum Command {
     },
     Watch(Watch),
     Demo(Demo),
+    /// Run a role as a service that starts with the system and stays up
+    #[command(arg_required_else_help = true, subcommand_required = true)]
+    Service {
+        #[command(subcommand)]
+        command: ServiceCommand,
+    },
     /// Check a configuration file, or print an example
     #[command(arg_required_else_help = true, subcommand_required = true)]
     Config {
@@ -155,7 +168,7 @@ Examples:
   chasar clientnode start server --interval 10         every ten seconds
   chasar clientnode start server --processes none      without the list of processes
 
-A masternode that is not there yet, or goes away, is tried again for ever; what was sampled meanwhile is \
+A masternode that is not there yet, whose name is not known yet, or that goes away, is tried again for ever; what was sampled meanwhile is \
 kept (--outbox-age, --outbox-size) and sent when it is back.
 
 {FILE_PLACES}

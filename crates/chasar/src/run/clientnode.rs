@@ -1,14 +1,16 @@
 //! `chasar clientnode start`.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use chasar_clientnode::config::{Outbox, ProcessList, Spool};
-use chasar_clientnode::{Config, RunError};
+use chasar_clientnode::{Config, News, RunError, Watcher};
 
 use super::state_dir;
 use crate::args::StartClientnode;
 use crate::exit::Failure;
 use crate::log::LogConfig;
+use crate::service::notify::Notifier;
 use crate::settings::definition::{
     AnySetting, CLIENTNODE, COMPRESS, INTERVAL, MASTERNODE_HOST, OUTBOX_AGE, OUTBOX_SIZE, PORT, PROCESSES,
     SPOOL_DIR, SPOOL_SIZE, STATE_DIR,
@@ -33,7 +35,30 @@ pub(crate) fn start(args: StartClientnode) -> Result<(), Failure> {
     let stop = chasar_clientnode::Stop::new().map_err(Failure::no_signals)?;
     let bell = stop.clone();
     let _signals = Stop::install(move || bell.trigger()).map_err(Failure::no_signals)?;
-    chasar_clientnode::run(&config, &stop).map_err(failure)
+    chasar_clientnode::run_watched(&config, &stop, &mut Supervisor(Notifier::from_environment()))
+        .map_err(failure)
+}
+
+/// The service manager, told how the agent is doing.
+struct Supervisor(Notifier);
+
+impl Watcher for Supervisor {
+    fn hear(&mut self, news: News<'_>) {
+        match news {
+            News::Ready { .. } => self.0.ready(),
+            News::Alive => drop(self.0.alive()),
+            News::Connected { masternode } => self.0.status(format_args!("connected to {masternode}")),
+            News::NoLink { masternode, reason } => {
+                self.0.status(format_args!("no link to {masternode}: {reason}"));
+            }
+            News::Stopping => self.0.stopping(),
+            _ => {}
+        }
+    }
+
+    fn every(&self) -> Option<Duration> {
+        self.0.every()
+    }
 }
 
 /// Why an agent did not run, with what to do where the words of the agent leave that open.
@@ -98,7 +123,6 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use std::time::Duration;
 
     fn layers(typed: &[(&str, &str)]) -> Layers<impl Fn(&str) -> Option<OsString> + use<>> {
         let typed: BTreeMap<String, String> =

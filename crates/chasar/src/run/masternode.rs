@@ -10,6 +10,7 @@ use super::state_dir;
 use crate::args::StartMasternode;
 use crate::exit::Failure;
 use crate::log::LogConfig;
+use crate::service::notify::Notifier;
 use crate::settings::definition::{
     BIND, HTTP, HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, STREAM, TOKEN_FILE,
 };
@@ -41,7 +42,21 @@ pub(crate) fn start(args: StartMasternode) -> Result<(), Failure> {
         http = %addresses.http.map_or_else(|| "off".to_owned(), |a| format!("http://{a}")),
         "masternode started"
     );
+    let mut notifier = Notifier::from_environment();
+    notifier.status(format_args!(
+        "reports on {}, stream {}, HTTP {}",
+        addresses.reports,
+        addresses.stream.as_ref().map_or_else(|| "off".to_owned(), |a| format!("on {a}")),
+        addresses.http.map_or_else(|| "off".to_owned(), |a| format!("on http://{a}")),
+    ));
+    notifier.ready();
+    let mut turns = running.turns();
     while !stop.requested() {
+        // Only while all of them go on: a masternode of which one part is stuck is to be started anew.
+        let now = running.turns();
+        if now.iter().zip(&turns).all(|(now, before)| now != before) && notifier.alive() {
+            turns = now;
+        }
         match running.wait(PATIENCE) {
             Ok(None) => {}
             Ok(Some(())) => break,
@@ -52,6 +67,7 @@ pub(crate) fn start(args: StartMasternode) -> Result<(), Failure> {
             }
         }
     }
+    notifier.stopping();
     running.stop(STOP_WITHIN).map_err(Failure::new)?;
     tracing::info!("masternode stopped");
     Ok(())

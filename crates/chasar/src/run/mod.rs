@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod manual;
 mod masternode;
+mod service;
 mod state_dir;
 mod watch;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Completions(args) => manual::completions(args.shell),
         Command::Man(args) => manual::pages(args.dir.as_deref()),
         Command::Watch(args) => watch::watch(args),
+        Command::Service { command } => service::run(command),
         Command::Demo(args) => demo::demo(&args),
     }
 }

@@ -28,7 +28,8 @@ fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<Pa
     if let Some(given) = variable("STATE_DIRECTORY") {
         // systemd separates several folders by colons.
         let first = given.to_string_lossy().split(':').next().map(PathBuf::from)?;
-        return Some(first.join(part));
+        // A service has a folder for its role alone.
+        return Some(if first.ends_with(part) { first } else { first.join(part) });
     }
     if is_root() {
         return Some(PathBuf::from("/var/lib/chasar").join(part));

@@ -68,7 +68,7 @@ pub(crate) fn effective(layers: &mut Layers) -> String {
 }
 
 /// Numbers and booleans as such, everything else in quotes.
-fn toml_of(text: &str) -> String {
+pub(crate) fn toml_of(text: &str) -> String {
     let bare = matches!(text, "true" | "false")
         || text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
         || (text.contains('.') && text.parse::<f64>().is_ok_and(|n| n.to_string() == text));

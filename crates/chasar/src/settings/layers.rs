@@ -69,6 +69,17 @@ impl<E: Fn(&str) -> Option<OsString>> Layers<E> {
         layers
     }
 
+    /// The same with the text of a file that is at hand.
+    pub(crate) fn with_text(
+        typed: BTreeMap<String, String>,
+        file: Option<(PathBuf, &str)>,
+        environment: E,
+    ) -> Layers<E> {
+        let mut problems = Vec::new();
+        let file = file.map(|(path, text)| File::read(&path, text, &mut problems));
+        Layers { environment, command_line: typed, file, problems }
+    }
+
     /// The file that was read.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_ref().map(|f| f.path.as_path())

@@ -1,0 +1,144 @@
+//! The service control manager of Windows, through the crate `windows-service`.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use windows_service::Error;
+use windows_service::service::{
+    Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceDependency, ServiceErrorControl,
+    ServiceFailureActions, ServiceFailureResetPeriod, ServiceInfo, ServiceStartType, ServiceState,
+    ServiceType,
+};
+use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
+
+use super::plan::Scm;
+use super::windows::{ACCOUNT, RESET_AFTER, RESTART_AFTER, Registration};
+
+/// How long a service may take to start or stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a service is.
+pub(crate) struct Look {
+    /// It runs, or is about to.
+    pub(crate) running: bool,
+    /// The same in words.
+    pub(crate) words: String,
+    /// The process.
+    pub(crate) pid: Option<u32>,
+}
+
+/// Asks for a service; `None` when it is not there.
+pub(crate) fn look(service: &str) -> Option<Look> {
+    let status = open(service, ServiceAccess::QUERY_STATUS).ok()?.query_status().ok()?;
+    let words = match status.current_state {
+        ServiceState::Running => "running",
+        ServiceState::StartPending | ServiceState::ContinuePending => "starting",
+        ServiceState::StopPending | ServiceState::PausePending => "stopping",
+        ServiceState::Paused => "paused",
+        ServiceState::Stopped => "stopped",
+    };
+    let running = matches!(words, "running" | "starting");
+    Some(Look { running, words: words.to_owned(), pid: status.process_id.filter(|_| running) })
+}
+
+/// Does what was told.
+pub(crate) fn obey(order: &Scm) -> Result<(), String> {
+    match order {
+        Scm::Register(registration) => register(registration),
+        Scm::Restart { service } => {
+            stop(service)?;
+            let access = ServiceAccess::START | ServiceAccess::QUERY_STATUS;
+            let opened = open(service, access).map_err(words)?;
+            opened.start::<OsString>(&[]).map_err(words)?;
+            wait(&opened, ServiceState::Running)
+        }
+        Scm::Stop { service } => stop(service),
+        Scm::Delete { service } => {
+            open(service, ServiceAccess::DELETE).and_then(|s| s.delete()).map_err(words)
+        }
+    }
+}
+
+fn manager(access: ServiceManagerAccess) -> Result<ServiceManager, Error> {
+    ServiceManager::local_computer(None::<&str>, access)
+}
+
+fn open(service: &str, access: ServiceAccess) -> Result<Service, Error> {
+    manager(ServiceManagerAccess::CONNECT)?.open_service(service, access)
+}
+
+fn register(registration: &Registration) -> Result<(), String> {
+    let info = ServiceInfo {
+        name: registration.service.into(),
+        display_name: registration.display.clone().into(),
+        service_type: ServiceType::OWN_PROCESS,
+        start_type: ServiceStartType::AutoStart,
+        error_control: ServiceErrorControl::Normal,
+        executable_path: registration.exe.clone().into(),
+        launch_arguments: registration.arguments.iter().map(OsString::from).collect(),
+        dependencies: vec![ServiceDependency::Service("Tcpip".into())],
+        account_name: Some(ACCOUNT.into()),
+        account_password: None,
+    };
+    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START | ServiceAccess::QUERY_STATUS;
+    let service = match open(registration.service, access) {
+        Ok(service) => {
+            service.change_config(&info).map_err(words)?;
+            service
+        }
+        Err(_) => manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)
+            .and_then(|manager| manager.create_service(&info, access))
+            .map_err(words)?,
+    };
+    service.set_description(registration.description).map_err(words)?;
+    let again = |delay| ServiceAction { action_type: ServiceActionType::Restart, delay };
+    let actions = ServiceFailureActions {
+        reset_period: ServiceFailureResetPeriod::After(RESET_AFTER),
+        reboot_msg: None,
+        command: None,
+        actions: Some(RESTART_AFTER.map(again).to_vec()),
+    };
+    service.update_failure_actions(actions).map_err(words)?;
+    // An end with an error that was reported counts as a failure too.
+    service.set_failure_actions_on_non_crash_failures(true).map_err(words)
+}
+
+fn stop(service: &str) -> Result<(), String> {
+    let opened = open(service, ServiceAccess::STOP | ServiceAccess::QUERY_STATUS).map_err(words)?;
+    if opened.query_status().map_err(words)?.current_state == ServiceState::Stopped {
+        return Ok(());
+    }
+    opened.stop().map_err(words)?;
+    wait(&opened, ServiceState::Stopped)
+}
+
+/// Waits until the service is in this state.
+fn wait(service: &Service, state: ServiceState) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let now = service.query_status().map_err(words)?;
+        if now.current_state == state {
+            return Ok(());
+        }
+        if now.current_state == ServiceState::Stopped {
+            return Err(format!("it ended: {:?}; see its log in the state folder", now.exit_code));
+        }
+        if Instant::now() > deadline {
+            return Err(format!("it is {:?} after {} s", now.current_state, PATIENCE.as_secs()));
+        }
+        // The service control manager has no way to be told by.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The words of the system, and what to do about the commonest.
+fn words(error: Error) -> String {
+    const ERROR_ACCESS_DENIED: i32 = 5;
+    match &error {
+        Error::Winapi(e) if e.raw_os_error() == Some(ERROR_ACCESS_DENIED) => {
+            format!("{e}; run it as administrator")
+        }
+        Error::Winapi(e) => e.to_string(),
+        _ => error.to_string(),
+    }
+}
