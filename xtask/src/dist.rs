@@ -10,6 +10,7 @@ mod layout;
 mod licences;
 mod program;
 mod rpm;
+mod runtime;
 mod sbom;
 mod sum;
 mod target;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::Target;
+use super::{Target, runtime};
 use crate::{Result, output, root};
 
 /// A part by somebody else.
@@ -15,7 +15,7 @@ use crate::{Result, output, root};
 pub(crate) struct Component {
     /// Its name.
     pub(crate) name: String,
-    /// Its version.
+    /// Its version; empty where the compiler brings it and does not say.
     pub(crate) version: String,
     /// Its licence as an SPDX expression.
     pub(crate) licence: String,
@@ -37,16 +37,18 @@ struct Library {
     name: &'static str,
     licence: &'static str,
     repository: &'static str,
+    windows_only: bool,
     version: fn(&Package) -> Result<String>,
     text: fn(&Path) -> Result<String>,
 }
 
-const LIBRARIES: [Library; 3] = [
+const LIBRARIES: [Library; 4] = [
     Library {
         krate: "zeromq-src",
         name: "libzmq",
         licence: "MPL-2.0",
         repository: "https://github.com/zeromq/libzmq",
+        windows_only: false,
         version: |package| after_plus(package, "+"),
         text: |folder| read(&folder.join("vendor/LICENSE")),
     },
@@ -55,6 +57,7 @@ const LIBRARIES: [Library; 3] = [
         name: "libsodium",
         licence: "ISC",
         repository: "https://github.com/jedisct1/libsodium",
+        windows_only: false,
         version: |package| {
             let script = in_tarball(&package.folder.join("LATEST.tar.gz"), "configure.ac")?;
             let version =
@@ -68,8 +71,22 @@ const LIBRARIES: [Library; 3] = [
         name: "zstd",
         licence: "BSD-3-Clause",
         repository: "https://github.com/facebook/zstd",
+        windows_only: false,
         version: |package| after_plus(package, "+zstd."),
         text: |folder| read(&folder.join("zstd/LICENSE")),
+    },
+    Library {
+        krate: "zeromq-src",
+        name: "wepoll",
+        licence: "BSD-2-Clause",
+        repository: "https://github.com/piscisaureus/wepoll",
+        windows_only: true,
+        version: |package| {
+            let link = read(&package.folder.join("vendor/external/wepoll/version.txt"))?;
+            let version = link.trim().rsplit_once("/v").map(|(_, version)| version.to_owned());
+            version.ok_or_else(|| format!("wepoll's version is not in {link:?}"))
+        },
+        text: |folder| read(&folder.join("vendor/external/wepoll/license.txt")),
     },
 ];
 
@@ -99,15 +116,16 @@ pub(crate) fn of(target: &Target) -> Result<Vec<Component>> {
             components.insert(*id, component(package, &checksums)?);
         }
         // The sources of a library may be all that a crate has, so that none of the crate itself is linked.
-        for library in LIBRARIES.iter().filter(|l| l.krate == package.name) {
+        for library in wanted(target).filter(|l| l.krate == package.name) {
             if in_program || library.krate == "zeromq-src" {
                 libraries.push(library_of(library, package)?);
             }
         }
     }
-    if libraries.len() != LIBRARIES.len() {
+    if libraries.len() != wanted(target).count() {
         let found: Vec<_> = libraries.iter().map(|l| l.name.as_str()).collect();
-        return Err(format!("of libzmq, libsodium and zstd only these were found in the build: {found:?}"));
+        let wanted: Vec<_> = wanted(target).map(|l| l.name).collect();
+        return Err(format!("of {wanted:?} only these were found in the build: {found:?}"));
     }
     let purls: BTreeMap<&str, String> = components.iter().map(|(id, c)| (*id, c.purl.clone())).collect();
     for node in list(&metadata["resolve"]["nodes"]) {
@@ -116,9 +134,16 @@ pub(crate) fn of(target: &Target) -> Result<Vec<Component>> {
                 list(&node["dependencies"]).iter().filter_map(|d| purls.get(text(d)).cloned()).collect();
         }
     }
-    let mut all: Vec<Component> = components.into_values().chain(libraries).collect();
+    let mut all: Vec<Component> =
+        components.into_values().chain(libraries).chain(runtime::of(target)).collect();
     all.sort_by(|a, b| a.purl.cmp(&b.purl));
     Ok(all)
+}
+
+/// The libraries that the program for a target has in it.
+fn wanted(target: &Target) -> impl Iterator<Item = &'static Library> {
+    let windows = target.is_windows();
+    LIBRARIES.iter().filter(move |library| windows || !library.windows_only)
 }
 
 /// Names and versions of the crates that are linked into the program; macros and build scripts are not.
@@ -266,6 +291,7 @@ mod tests {
             components.iter().find(|c| c.purl == "pkg:generic/libzmq@4.3.5").map(|c| c.texts.len()),
             Some(1)
         );
+        assert!(named("wepoll").is_none() && named("musl").is_none());
         let serde = named("serde_json").unwrap();
         assert!(serde.checksum.as_ref().is_some_and(|sum| sum.len() == 64) && !serde.uses.is_empty());
         for tool in ["zip", "sha2", "syn", "cc", "proptest", "zeromq-src", "chasar-wire"] {

@@ -19,7 +19,7 @@ pub(crate) fn text(components: &[Component]) -> String {
     let mut file = HEAD.to_owned();
     let mut texts: BTreeMap<String, (&str, Vec<String>)> = BTreeMap::new();
     for component in components {
-        let title = format!("{} {}", component.name, component.version);
+        let title = format!("{} {}", component.name, component.version).trim_end().to_owned();
         let repository = component.repository.as_deref().unwrap_or("no repository named");
         line(&mut file, &format!("{title}: {} ({repository})", component.licence));
         for text in &component.texts {

@@ -60,10 +60,12 @@ fn part(component: &Component) -> Value {
         "type": "library",
         "bom-ref": component.purl,
         "name": component.name,
-        "version": component.version,
         "purl": component.purl,
         "licenses": [{"expression": component.licence}],
     });
+    if !component.version.is_empty() {
+        part["version"] = component.version.clone().into();
+    }
     if let Some(checksum) = &component.checksum {
         part["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
     }
