@@ -1,5 +1,7 @@
-//! The JSON Schemas in `docs/`, made from the types of `wire`, and the Python types made from the schemas.
+//! What `docs/` says of the types of `wire`, made from them: JSON Schemas and the list of metrics;
+//! and the Python types made from the schemas.
 
+mod metrics;
 mod python;
 
 use std::fs;
@@ -11,7 +13,7 @@ use schemars::Schema;
 use crate::{Result, root};
 
 /// Each file that comes from the types of `wire`, and its text.
-fn files() -> [(PathBuf, String); 3] {
+fn files() -> [(PathBuf, String); 4] {
     fn of<T: schemars::JsonSchema>(title: &str) -> Schema {
         let mut schema = schemars::schema_for!(T);
         schema.insert("title".into(), title.into());
@@ -23,10 +25,11 @@ fn files() -> [(PathBuf, String); 3] {
         (root().join("docs/report.schema.json"), pretty(&report)),
         (root().join("docs/event.schema.json"), pretty(&event)),
         (root().join("python/src/chasar/schema.py"), python::types(report.as_value(), event.as_value())),
+        (root().join("docs/metrics.md"), metrics::page()),
     ]
 }
 
-/// Writes the schemas and the Python types.
+/// Writes them.
 pub(crate) fn write() -> Result<()> {
     for (path, text) in files() {
         fs::write(&path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
@@ -39,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schemas_and_python_types_are_those_of_the_types() {
+    fn the_files_are_those_of_the_types() {
         for (path, text) in files() {
             let written = fs::read_to_string(&path).unwrap_or_default();
             assert!(written == text, "{} is out of date: run cargo xtask schema", path.display());

@@ -8,12 +8,14 @@
 //! | --- | --- |
 //! | [`report`] | the report itself |
 //! | [`family`] | one file for each family of numbers |
+//! | [`catalog`] | which series each number is, with node_exporter's names where it has them |
 //! | [`limits`] | the bounds both ends enforce, and the scan that checks them |
 //! | [`mod@decode`] / [`mod@encode`] | bytes to report and back |
 //! | [`pack`] | zstd with the trained dictionary, for thin links and the outbox |
 //! | [`topic`] | the first frame of every message |
 //! | [`event`] | what the masternode says about a node on `chasar/node/<id>/state` |
 
+pub mod catalog;
 pub mod decode;
 pub mod encode;
 pub mod event;

@@ -1,0 +1,40 @@
+//! Series of the clientnode itself.
+
+use super::{Kind, Metric, Sink, metrics_of, read_all, readings};
+use crate::family::Agent;
+
+static INFO: Metric =
+    Metric::new("chasar_agent_info", Kind::Info, "Which version of Chasar the clientnode is", &["version"]);
+
+readings! {
+    ALL of Agent, labels &[];
+    "chasar_agent_start_time_seconds" Gauge "When this run of the clientnode began, Unix time" => |a| a.started_at_ms.map(seconds);
+    "chasar_agent_cpu_seconds_total" Counter "Processor time the clientnode used" => |a| a.cpu_seconds_total;
+    "chasar_agent_resident_memory_bytes" Gauge "Resident memory of the clientnode" => |a| a.resident_bytes;
+    "chasar_agent_sent_bytes_total" Counter "Bytes of reports handed to the link" => |a| a.sent_bytes_total;
+    "chasar_agent_sent_reports_total" Counter "Reports handed to the link, replays included" => |a| a.sent_reports_total;
+    "chasar_agent_replayed_reports_total" Counter "Reports sent again after a cut" => |a| a.replayed_reports_total;
+    "chasar_agent_dropped_reports_total" Counter "Reports that the outbox had to let go before they were sent" => |a| a.dropped_reports_total;
+    "chasar_agent_missed_ticks_total" Counter "Samples not taken because the host was asleep or too busy" => |a| a.missed_ticks_total;
+    "chasar_agent_reconnects_total" Counter "Times the link came up again" => |a| a.reconnects_total;
+    "chasar_agent_outbox_reports" Gauge "Reports kept for a replay" => |a| a.outbox_reports;
+    "chasar_agent_outbox_bytes" Gauge "Size of the reports kept for a replay, as kept" => |a| a.outbox_bytes;
+    "chasar_agent_sample_seconds" Gauge "How long it took to take the last sample, all probes" => |a| a.sample_seconds;
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+pub(super) fn walk(agent: &Agent, sink: &mut impl Sink) {
+    if let Some(version) = &agent.version {
+        sink.sample(&INFO, &[version], 1.0);
+    }
+    read_all(ALL, agent, &[], sink);
+}
+
+pub(super) fn metrics(all: &mut Vec<&'static Metric>) {
+    all.push(&INFO);
+    all.extend(metrics_of(ALL));
+}
