@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use chasar_fleet::{Effect, Fleet, Input, Now, Origin};
+use chasar_fleet::{Effect, Fleet, Input, Now, Origin, Warning};
 use chasar_wire::{NodeEvent, StateChange, topic};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
+use crate::history::{Entries, Entry};
 use crate::message::{Arrival, Counts, Flags, Inbox, Memory, Outbox, Publication, Published};
 use crate::printable::printable;
 use crate::running::Clock;
@@ -31,6 +32,7 @@ const LINES_A_SECOND: u32 = 20;
 pub(crate) struct Core {
     pub(crate) fleet: Fleet,
     pub(crate) inbox: Receiver<Inbox>,
+    pub(crate) history: Entries,
     pub(crate) stream: Sender<Outbox>,
     /// The other end of `stream`, to take out the oldest when it is full.
     pub(crate) stream_oldest: Receiver<Outbox>,
@@ -94,30 +96,45 @@ impl Core {
     }
 
     fn take(&mut self, inbox: Inbox, state: &mut State, effects: &mut Vec<Effect>, outbox: &mut Outbox) {
+        let mut entries = Vec::with_capacity(inbox.arrivals.len());
         for arrival in inbox.arrivals {
-            let body = match arrival {
+            let mut came = None;
+            match arrival {
                 Arrival::Report { report, body, address } => {
                     let origin = Origin { address: &address };
                     self.fleet.step(inbox.now, Input::Report { report: &report, origin }, effects);
-                    Some(body)
+                    came = Some((report, body));
                 }
                 Arrival::Bad { kind, detail, address } => {
                     let origin = Origin { address: &address };
                     self.fleet.step(inbox.now, Input::Bad { origin, kind, detail: &detail }, effects);
-                    None
                 }
-            };
+            }
             for effect in effects.drain(..) {
-                if let Effect::Accepted { node_id, .. } = effect {
-                    outbox.publications.extend(body.clone().map(|body| Publication::Report(node_id, body)));
-                } else {
-                    apply(effect, state, outbox);
+                match effect {
+                    // At most once in a step.
+                    Effect::Accepted { node_id, replayed } => {
+                        let Some((report, body)) = came.take() else { continue };
+                        outbox.publications.push(Publication::Report(node_id.clone(), body));
+                        let now_ms = inbox.now.unix_ms;
+                        entries.push(Entry::Report { node_id, report, replayed, now_ms });
+                    }
+                    effect => {
+                        entries.extend(entry(&effect));
+                        apply(effect, state, outbox);
+                    }
                 }
             }
         }
         if inbox.tick {
             self.fleet.step(inbox.now, Input::Tick, effects);
-            effects.drain(..).for_each(|effect| apply(effect, state, outbox));
+            for effect in effects.drain(..) {
+                entries.extend(entry(&effect));
+                apply(effect, state, outbox);
+            }
+        }
+        if !entries.is_empty() {
+            self.history.hand_on(entries);
         }
     }
 
@@ -186,6 +203,19 @@ impl Core {
             missing_ranges: self.fleet.missing_ranges(),
             at: now.monotonic,
         }));
+    }
+}
+
+/// What the history has to know of it.
+fn entry(effect: &Effect) -> Option<Entry> {
+    match effect {
+        Effect::Changed(event) if matches!(event.change, StateChange::Down | StateChange::Left) => {
+            Some(Entry::Down { node_id: event.node_id.as_str().into() })
+        }
+        Effect::Warning(Warning::Forgotten { node_id, .. }) => {
+            Some(Entry::Forgotten { node_id: node_id.clone() })
+        }
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! ingest ──▶ core ──▶ stream ──▶ recorder
 //! (SUB, decode) (Fleet)  (XPUB)     (memory file)
+//!               ├──▶ history (newest samples) ──▶ http
 //!               └──▶ published snapshot ──▶ http (tokio, axum)
 //! ```
 //!
@@ -12,6 +13,7 @@
 //! | --- | --- |
 //! | ingest → core | ingest waits, the peers' queues and TCP hold the reports; waits are counted |
 //! | core → stream | the oldest batch is dropped and counted: subscribers lose it, the fleet does not |
+//! | core → history | the oldest reports are dropped and counted: subscribers have them, series do not |
 //! | stream → recorder | dropped; the next thing recorded is then the whole memory |
 //!
 //! Reports are published first and remembered within milliseconds afterwards, so a crash in between
@@ -34,6 +36,7 @@
 mod config;
 mod core;
 mod error;
+mod history;
 mod http;
 mod ingest;
 mod message;

@@ -141,6 +141,10 @@ pub(crate) struct Counts {
     pub(crate) memory_errors: Count,
     /// Batches the recorder never got.
     pub(crate) memory_dropped: Count,
+    /// Reports the history never got because it was too slow.
+    pub(crate) history_dropped: Count,
+    /// Samples left out because a node has too many series.
+    pub(crate) history_left_out: Count,
     /// HTTP requests answered.
     pub(crate) http_requests: Count,
     /// Of these, refused ones.

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, bounded, unbounded};
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::{StartError, StopError, WorkerError};
+use crate::history::{Entries, History};
 use crate::http::{HttpServer, Stopper as HttpStopper};
 use crate::ingest::Ingest;
 use crate::message::{Count, Counts, Flags, Published};
@@ -25,6 +26,10 @@ use crate::worker::{Ended, spawn};
 const INBOX: usize = 64;
 /// Batches between core and stream.
 const OUTBOX: usize = 256;
+/// Batches between core and history.
+const HISTORY: usize = 256;
+/// Questions to the history.
+const QUESTIONS: usize = 64;
 /// Batches between stream and recorder.
 const RECORDS: usize = 1_024;
 
@@ -108,6 +113,8 @@ impl Masternode {
         let (stream, stream_queue) = bounded(OUTBOX);
         let (repeat_sender, repeat) = bounded(4);
         let (recorder, records) = bounded(RECORDS);
+        let (entries, entries_queue) = bounded(HISTORY);
+        let (question, questions) = bounded(QUESTIONS);
         let (ended_sender, ended) = unbounded();
         let mut parts = Vec::new();
 
@@ -123,6 +130,7 @@ impl Masternode {
                     stream: broadcaster.as_ref().map(|b| b.counters().clone()),
                     stream_connections: broadcaster.as_ref().map(|b| b.connections().counters().clone()),
                     addresses: addresses.clone(),
+                    questions: question,
                 });
                 (Some(task), Some(stopper))
             }
@@ -141,9 +149,13 @@ impl Masternode {
         };
         parts.push("stream");
         spawn("stream", ended_sender.clone(), move || part.run())?;
+        let part = History { entries: entries_queue.clone(), questions, counts: counts.clone() };
+        parts.push("history");
+        spawn("history", ended_sender.clone(), move || part.run())?;
         let part = Core {
             fleet,
             inbox,
+            history: Entries::new(entries, entries_queue, counts.clone()),
             stream,
             stream_oldest: stream_queue,
             repeat,

@@ -1,80 +1,57 @@
-//! `/metrics`: the masternode about itself, in Prometheus's text exposition format 0.0.4.
+//! `/metrics`: the masternode about itself, and the newest samples of all nodes.
 
-use std::fmt::{Display, Write};
+use std::collections::HashMap;
 
-use axum::extract::State;
-use axum::http::header;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chasar_fleet::State as NodeState;
+use tokio::sync::oneshot;
 
-use super::{Sources, process};
+use super::exposition::Exposition;
+use super::{Sources, nodes, process};
+use crate::history::{Newest, Question};
+use crate::printable::printable;
 
-pub(crate) async fn page(State(sources): State<Sources>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render(&sources)).into_response()
+pub(crate) async fn page(
+    State(sources): State<Sources>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let (instance, job) = (query.get("instance"), query.get("job"));
+    if let Some(unknown) = query.keys().find(|key| !["instance", "job"].contains(&key.as_str())) {
+        let text = format!("/metrics knows ?instance= and ?job=, not {}\n", printable(unknown));
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    if let Some(job) = job.filter(|job| !["chasar", "masternode"].contains(&job.as_str())) {
+        let text = format!("?job= is chasar (the nodes) or masternode, not {}\n", printable(job));
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    }
+    let of_itself = instance.is_none() && job.is_none_or(|job| job == "masternode");
+    let of_nodes = job.is_none_or(|job| job == "chasar");
+    let head = if of_itself { render(&sources) } else { String::new() };
+    let body = if of_nodes {
+        let newest = newest(&sources, instance.cloned()).await;
+        if let (Some(instance), true) = (instance, newest.is_empty()) {
+            let text =
+                format!("no node has the instance {}; up in /metrics lists them\n", printable(instance));
+            return (StatusCode::NOT_FOUND, text).into_response();
+        }
+        nodes::body(head, newest)
+    } else {
+        Body::from(head)
+    };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
 }
 
-/// Writes families in the exposition format.
-#[derive(Default)]
-struct Exposition(String);
-
-type Labels<'a> = &'a [(&'a str, &'a str)];
-
-impl Exposition {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {}", escaped(help, false));
-        let _ = writeln!(self.0, "# TYPE {name} {kind}");
+/// None of a masternode that is stopping.
+async fn newest(sources: &Sources, instance: Option<String>) -> Vec<Newest> {
+    let (answer, reply) = oneshot::channel();
+    // The queue is empty but for a moment: the thread answers before it takes the next reports.
+    match sources.questions.try_send(Question::Newest { instance, answer }) {
+        Ok(()) => reply.await.unwrap_or_default(),
+        Err(_) => Vec::new(),
     }
-
-    fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
-        self.0.push_str(name);
-        for (i, (label, text)) in labels.iter().enumerate() {
-            self.0.push(if i == 0 { '{' } else { ',' });
-            let _ = write!(self.0, "{label}=\"{}\"", escaped(text, true));
-        }
-        if !labels.is_empty() {
-            self.0.push('}');
-        }
-        let _ = writeln!(self.0, " {value}");
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
-        self.family(name, "counter", help);
-        self.sample(name, &[], value);
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.family(name, "gauge", help);
-        self.sample(name, &[], value);
-    }
-
-    fn counters<'a, V: Display>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = (&'a str, V)>,
-    ) {
-        self.family(name, "counter", help);
-        for (text, value) in values {
-            self.sample(name, &[(label, text)], value);
-        }
-    }
-}
-
-/// Backslash, line feed, and in label values the double quote (exposition format, "Comments, help
-/// text, and type information").
-fn escaped(text: &str, quote: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '"' if quote => out.push_str("\\\""),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 fn render(sources: &Sources) -> String {
@@ -241,33 +218,27 @@ fn own(out: &mut Exposition, sources: &Sources) {
         "HTTP requests refused (host, origin, token).",
         counts.http_refused.get(),
     );
-    let up = sources.clock.now().monotonic.as_secs_f64();
-    out.gauge("chasar_uptime_seconds", "Time since the masternode started.", up);
+    out.counter(
+        "chasar_history_dropped_total",
+        "Reports the history never got because it was too slow.",
+        counts.history_dropped.get(),
+    );
+    out.counter(
+        "chasar_history_left_out_total",
+        "Samples left out because a node has too many series.",
+        counts.history_left_out.get(),
+    );
+    let now = sources.clock.now();
+    let started = now.unix_ms as f64 / 1000.0 - now.monotonic.as_secs_f64();
+    out.gauge("process_start_time_seconds", "When the masternode started, Unix time.", started);
     let usage = process::usage();
     if let Some(seconds) = usage.cpu_seconds {
-        out.counter("chasar_process_cpu_seconds_total", "Processor time used.", seconds);
+        out.counter("process_cpu_seconds_total", "Processor time used.", seconds);
     }
     if let Some(bytes) = usage.resident_bytes {
-        out.gauge("chasar_process_resident_memory_bytes", "Resident memory.", bytes);
+        out.gauge("process_resident_memory_bytes", "Resident memory.", bytes);
     }
     if let Some(files) = usage.open_files {
-        out.gauge("chasar_process_open_fds", "Open file descriptors.", files);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_break_a_line_is_escaped() {
-        let mut out = Exposition::default();
-        out.family("m", "gauge", "a \\ \"b\"\nc");
-        out.sample("m", &[("l", "x\"y\\z\n"), ("k", "v")], 1.5);
-        out.sample("m", &[], 2);
-        assert_eq!(
-            out.0,
-            "# HELP m a \\\\ \"b\"\\nc\n# TYPE m gauge\nm{l=\"x\\\"y\\\\z\\n\",k=\"v\"} 1.5\nm 2\n"
-        );
+        out.gauge("process_open_fds", "Open file descriptors.", files);
     }
 }

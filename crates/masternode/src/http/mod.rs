@@ -1,8 +1,10 @@
-//! HTTP: health, metrics about the masternode itself, the fleet. On a tokio runtime of one thread.
+//! HTTP: health, metrics of the masternode and of the nodes, the fleet. On a tokio runtime of one thread.
 
+mod exposition;
 mod guard;
 mod listener;
 mod metrics;
+mod nodes;
 mod pages;
 mod process;
 
@@ -15,10 +17,12 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::get;
 use chasar_link::{BroadcasterCounters, CollectorCounters, ConnectionCounters, Endpoint, Host};
+use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
 use crate::config::HttpConfig;
 use crate::error::StartError;
+use crate::history::Question;
 use crate::message::{Counts, Flags, Published};
 use crate::running::{Addresses, Clock};
 use crate::state_folder::{StateFolder, checked_token};
@@ -41,6 +45,7 @@ pub(crate) struct Sources {
     pub(crate) stream: Option<Arc<BroadcasterCounters>>,
     pub(crate) stream_connections: Option<Arc<ConnectionCounters>>,
     pub(crate) addresses: Addresses,
+    pub(crate) questions: Sender<Question>,
 }
 
 /// A bound port, not served yet.

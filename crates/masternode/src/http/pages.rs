@@ -19,7 +19,7 @@ pub(crate) async fn index(State(sources): State<Sources>) -> String {
         "Chasar masternode\n\n\
          /health     ok while the masternode works\n\
          /ready      ok while it takes reports\n\
-         /metrics    about the masternode itself, for Prometheus\n\
+         /metrics    the masternode and the newest samples of all nodes, for Prometheus; ?instance= ?job=\n\
          /api/fleet  every node, as JSON\n\n\
          reports in  {}\n\
          stream out  {stream}\n",

@@ -65,20 +65,81 @@ fn the_metrics_are_well_formed() {
             let (name, kind) = rest.split_once(' ').unwrap();
             assert_eq!(current, name, "help and type belong together");
             assert!(families.insert(name, kind).is_none(), "{name} twice");
-            assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
+            let own = name.starts_with("chasar_") || name.starts_with("process_");
+            assert!(!own || name.ends_with("_total") == (kind == "counter"), "{name} is a {kind}");
         } else if let Some(rest) = line.strip_prefix("# HELP ") {
             current = rest.split_once(' ').unwrap().0;
         } else {
             let (key, value) = line.rsplit_once(' ').unwrap();
             let name = key.split('{').next().unwrap();
             assert_eq!(name, current, "{line}");
-            assert!(name.starts_with("chasar_") && families.contains_key(name), "{line}");
+            let prefix = name.split_once('_').map_or(name, |(prefix, _)| prefix);
+            assert!(["chasar", "node", "process", "up"].contains(&prefix), "{line}");
+            assert!(families.contains_key(name), "{line}");
             assert!(value.parse::<f64>().unwrap() >= 0.0, "{line}");
             assert!(series.insert(key), "{key} twice");
         }
     }
     assert!(series.len() > 40, "{page}");
     assert!(series.contains("chasar_reports_refused_total{reason=\"topic\"}"), "{page}");
+    assert!(series.contains("up{instance=\"host-n1\",job=\"chasar\"}"), "{page}");
+}
+
+#[test]
+fn the_newest_samples_of_each_node_are_there() {
+    let site = Site::start();
+    let mut node = site.node();
+    let hostile = "a\"b\\c\n{d}";
+    let said = |id: &str, hostname: &str, sequence, bytes: u64| {
+        let mut report = report(id, "s", sequence);
+        report.hostname = hostname.into();
+        report.disk.total_bytes = Some(bytes);
+        report
+    };
+    for report in [
+        said("11111111aaaa", "web", 0, 5),
+        said("22222222bbbb", "web", 0, 6),
+        said("n3", hostile, 0, 7),
+        said("11111111aaaa", "web", 1, 8),
+    ] {
+        node.report(&report);
+    }
+    let sizes = |path: &str| -> Vec<String> {
+        let page = site.get(path, "").body;
+        let of_disks = page.lines().filter_map(|line| line.strip_prefix("chasar_root_disk_size_bytes"));
+        of_disks.map(str::to_owned).collect()
+    };
+    let wanted = [
+        r#"{instance="a\"b\\c\n{d}",job="chasar"} 7"#,
+        r#"{instance="web",job="chasar"} 8"#,
+        r#"{instance="web-22222222",job="chasar"} 6"#,
+    ];
+    until("all nodes", || match sizes("/metrics") {
+        sizes if sizes == wanted => Ok(()),
+        sizes => Err(format!("{sizes:#?}")),
+    });
+    assert_eq!(sizes("/metrics?job=chasar"), wanted);
+    assert_eq!(sizes("/metrics?instance=web"), wanted[1..2]);
+    assert_eq!(sizes("/metrics?instance=a%22b%5Cc%0A%7Bd%7D"), wanted[..1]);
+    assert!(sizes("/metrics?job=masternode").is_empty());
+    let missing = site.get("/metrics?instance=%1B[31mno", "");
+    assert_eq!(missing.status, 404);
+    assert!(!missing.body.contains('\x1b') && missing.body.contains("no node has"), "{}", missing.body);
+    assert_eq!(site.get("/metrics?instanse=web", "").status, 400);
+    assert_eq!(site.get("/metrics?job=web", "").status, 400);
+    // A node that left has no numbers, and is known to be down.
+    node.report(&{
+        let mut last = said("11111111aaaa", "web", 2, 8);
+        last.leaving = Some(true);
+        last
+    });
+    until("web to be down", || match site.get("/metrics?instance=web", "").body {
+        page if page.contains("\nup{instance=\"web\",job=\"chasar\"} 0\n") => {
+            assert_eq!(page.lines().count(), 3, "{page}");
+            Ok(())
+        }
+        page => Err(page),
+    });
 }
 
 #[test]
