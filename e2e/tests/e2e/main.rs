@@ -9,7 +9,7 @@ mod foreign;
 mod harness;
 mod hostile;
 mod liveness;
+mod series_kinds;
 mod stop;
 mod system_calls;
 mod values;
-mod values_mapping;
