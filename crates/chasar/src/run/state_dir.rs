@@ -23,7 +23,7 @@ pub(crate) fn default_or_problem<E: Fn(&str) -> Option<OsString>>(
 }
 
 /// A folder for `part` in the one that systemd made for the service, or in that of the system for root,
-/// or in the user's own (XDG Base Directory Specification); `None` without a home.
+/// or in the user's own; `None` without a home.
 fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     if let Some(given) = variable("STATE_DIRECTORY") {
         // systemd separates several folders by colons.
@@ -32,11 +32,26 @@ fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<Pa
         return Some(if first.ends_with(part) { first } else { first.join(part) });
     }
     if is_root() {
-        return Some(PathBuf::from("/var/lib/chasar").join(part));
+        return Some(PathBuf::from(OF_SYSTEM).join(part));
     }
-    let state = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
-    let state = state.or_else(|| Some(PathBuf::from(variable("HOME")?).join(".local/state")))?;
-    Some(state.join("chasar").join(part))
+    Some(of_user(cfg!(target_os = "macos"), variable)?.join("chasar").join(part))
+}
+
+/// Where the system keeps the state of what root runs: hier(7), and what the launchd plist names.
+const OF_SYSTEM: &str = if cfg!(target_os = "macos") {
+    "/usr/local/var/chasar"
+} else if cfg!(target_os = "freebsd") {
+    "/var/db/chasar"
+} else {
+    "/var/lib/chasar"
+};
+
+/// Where a user's programs keep their state: the XDG Base Directory Specification, and on macOS the folder
+/// that its File System Programming Guide names, unless the user has chosen.
+fn of_user(macos: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let chosen = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
+    let usual = if macos { "Library/Application Support" } else { ".local/state" };
+    chosen.or_else(|| Some(PathBuf::from(variable("HOME")?).join(usual)))
 }
 
 #[cfg(target_os = "linux")]
@@ -46,7 +61,32 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
 fn is_root() -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_s_state_is_where_the_system_keeps_such() {
+        let home = |name: &str| (name == "HOME").then(|| OsString::from("/home/me"));
+        assert_eq!(of_user(false, home), Some("/home/me/.local/state".into()));
+        assert_eq!(of_user(true, home), Some("/home/me/Library/Application Support".into()));
+        assert_eq!(of_user(true, |_| None), None, "without a home");
+        for (chosen, state) in [("/elsewhere", "/elsewhere"), ("not/whole", "/home/me/.local/state")] {
+            let variable = |name: &str| match name {
+                "XDG_STATE_HOME" => Some(OsString::from(chosen)),
+                name => home(name),
+            };
+            assert_eq!(of_user(false, variable), Some(state.into()));
+        }
+    }
 }

@@ -238,7 +238,13 @@ pub(crate) static MASTERNODE_STATE_DIR: Setting<PathBuf> = Setting {
         form: Form::Flag,
         // As `run::state_dir` decides.
         default: Default::Words {
-            words: "/var/lib/chasar/masternode for root, else ~/.local/state/chasar/masternode",
+            words: if cfg!(target_os = "macos") {
+                "/usr/local/var/chasar/masternode for root, else ~/Library/Application Support/chasar/masternode"
+            } else if cfg!(target_os = "freebsd") {
+                "/var/db/chasar/masternode for root, else ~/.local/state/chasar/masternode"
+            } else {
+                "/var/lib/chasar/masternode for root, else ~/.local/state/chasar/masternode"
+            },
             example: "/var/lib/chasar/masternode",
         },
         choices: &[],
@@ -382,7 +388,13 @@ pub(crate) static STATE_DIR: Setting<PathBuf> = Setting {
         form: Form::Flag,
         // As `run::state_dir` decides.
         default: Default::Words {
-            words: "/var/lib/chasar/clientnode for root, else ~/.local/state/chasar/clientnode",
+            words: if cfg!(target_os = "macos") {
+                "/usr/local/var/chasar/clientnode for root, else ~/Library/Application Support/chasar/clientnode"
+            } else if cfg!(target_os = "freebsd") {
+                "/var/db/chasar/clientnode for root, else ~/.local/state/chasar/clientnode"
+            } else {
+                "/var/lib/chasar/clientnode for root, else ~/.local/state/chasar/clientnode"
+            },
             example: "/var/lib/chasar/clientnode",
         },
         choices: &[],

@@ -6,9 +6,14 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+mod bsd;
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub(crate) use bsd::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
 mod other;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
 pub(crate) use other::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
 
 /// One thing that tells this computer from another.

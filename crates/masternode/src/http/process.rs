@@ -26,7 +26,18 @@ pub(crate) fn usage() -> Usage {
     Usage { cpu_seconds: ticks.map(|t| t as f64 / TICKS_A_SECOND), resident_bytes, open_files }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+pub(crate) fn usage() -> Usage {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let cpu_seconds = time.tv_sec as f64 + time.tv_nsec as f64 / 1e9;
+    // Neither system tells a program its resident memory without unsafe calls, which have no place here.
+    // FreeBSD's folder has all files only where fdescfs(5) is mounted, which it seldom is.
+    let files = if cfg!(target_os = "macos") { std::fs::read_dir("/dev/fd").ok() } else { None };
+    let open_files = files.map(|files| files.count() as u64);
+    Usage { cpu_seconds: Some(cpu_seconds), resident_bytes: None, open_files }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
 pub(crate) fn usage() -> Usage {
     Usage::default()
 }
