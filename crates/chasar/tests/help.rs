@@ -13,6 +13,7 @@ fn help_of_every_command() {
         ("masternode-start-short", &["masternode", "start", "-h"]),
         ("clientnode-start", &["clientnode", "start", "--help"]),
         ("watch", &["watch", "--help"]),
+        ("doctor", &["doctor", "--help"]),
         ("demo", &["demo", "--help"]),
         ("config-check", &["config", "check", "--help"]),
         ("service-install-clientnode", &["service", "install", "clientnode", "--help"]),

@@ -4,6 +4,7 @@
 mod contract;
 mod cut;
 mod delivery;
+mod doctor;
 mod fleet;
 mod foreign;
 mod harness;

@@ -1,5 +1,6 @@
 //! What the user typed. Nothing here touches the system; what it means is decided in `run`.
 
+mod doctor;
 mod service;
 mod typed;
 mod usage;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub(crate) use doctor::{Doctor, DoctorRole};
 pub(crate) use service::{
     HowToInstall, InstallRole, PrintService, Printed, ServiceCommand, ServiceStatus, UninstallService,
     WhichSystem,
@@ -44,7 +46,8 @@ Examples:
   chasar watch server.example              the fleet in the terminal
   chasar watch --json | jq .hostname       the reports as lines of JSON
   chasar service install clientnode server.example
-                                           from now on, and again after every boot";
+                                           from now on, and again after every boot
+  chasar doctor                            what is wrong, and what to do";
 
 /// A lightweight health monitor for remote computers
 #[derive(Debug, Parser)]
@@ -80,6 +83,7 @@ pub(crate) enum Command {
         command: ClientnodeCommand,
     },
     Watch(Watch),
+    Doctor(Doctor),
     Demo(Demo),
     /// Run a role as a service that starts with the system and stays up
     #[command(arg_required_else_help = true, subcommand_required = true)]
@@ -308,7 +312,10 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&definition().try_get_matches()?)
 }
 
-#[cfg(test)]
+/// Reads a command line that somebody else typed.
+///
+/// # Errors
+/// As [`parse`].
 pub(crate) fn parse_from(argv: Vec<String>) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(argv)
 }

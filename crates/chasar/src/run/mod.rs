@@ -3,6 +3,7 @@
 mod clientnode;
 mod config;
 mod demo;
+mod doctor;
 mod manual;
 mod masternode;
 mod service;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Man(args) => manual::pages(args.dir.as_deref()),
         Command::Watch(args) => watch::watch(args),
         Command::Service { command } => service::run(command),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Demo(args) => demo::demo(&args),
     }
 }

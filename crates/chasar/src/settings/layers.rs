@@ -85,6 +85,11 @@ impl<E: Fn(&str) -> Option<OsString>> Layers<E> {
         self.file.as_ref().map(|f| f.path.as_path())
     }
 
+    /// What the file says about a setting, whatever goes over it.
+    pub(crate) fn in_file(&self, setting: &dyn AnySetting) -> Option<&str> {
+        self.file.as_ref()?.get(&setting.spec().id()).map(|(text, _)| text.as_str())
+    }
+
     /// What the environment says, unless it is empty.
     pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
         (self.environment)(name).filter(|text| !text.is_empty())
