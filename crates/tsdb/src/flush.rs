@@ -129,7 +129,7 @@ fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replac
             if let Some(block) = whole {
                 let Some(slot) = block.layout.slot(*metric) else { continue };
                 column.clear();
-                column.extend(block.column(slot));
+                block.column(slot, 0..block.times.len(), &mut column);
                 if !column.iter().any(|v| is_absent(*v)) {
                     for (page, clock) in column.chunks(MAX_PAGE_VALUES).zip(&block_clocks[s]) {
                         writer.page(s_number, *clock, page.iter().copied())?;

@@ -1,41 +1,93 @@
 //! The head: samples that are in the log but not yet in a segment.
 //!
 //! It consists of panes. A pane has the samples of one window of time, or those that came too late
-//! for theirs. Rows are appended in the order they come and never moved, each with the number of its
-//! commit, so that a reader sees exactly the commits that were complete when it began.
+//! for theirs. Rows are appended in the order they come, each with the number of its commit, so that
+//! a reader sees exactly the commits that were complete when it began. The last rows of a source are
+//! as they came, the others packed in frames.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::frame::{FRAME_ROWS, Frame};
 use crate::index::Layout;
 use crate::wal::{ABSENT, is_absent};
 
 /// Rough cost of an entry in the maps below, bytes.
 const ENTRY_BYTES: usize = 96;
 
+/// What a row takes beside its values, about: its pointer, and what the allocator adds.
+const ROW_BYTES: usize = 32;
+
 /// Rows of one source in one layout.
 pub(crate) struct Block {
     pub(crate) layout: Arc<Layout>,
     pub(crate) times: Vec<i64>,
     commits: Vec<u64>,
-    /// Row after row.
-    values: Vec<f64>,
+    frames: Vec<Frame>,
+    /// The rows after the frames.
+    tail: Vec<Box<[f64]>>,
+    /// Rows of the tail that become a frame.
+    full: usize,
     /// Whether the times ascend.
     pub(crate) sorted: bool,
 }
 
 impl Block {
-    /// The values of a metric's column, in the order they came.
-    pub(crate) fn column(&self, slot: usize) -> impl Iterator<Item = f64> {
-        self.values.iter().skip(slot).step_by(self.layout.metrics.len()).copied()
+    fn new(source: u32, layout: Arc<Layout>) -> Block {
+        Block {
+            layout,
+            times: Vec::new(),
+            commits: Vec::new(),
+            frames: Vec::new(),
+            tail: Vec::new(),
+            // Not all sources of a fleet at the same moment: tails are on average half full.
+            full: 1 + source as usize % FRAME_ROWS,
+            sorted: true,
+        }
     }
 
-    fn row_at(&self, time: i64) -> Option<usize> {
-        if self.sorted {
-            self.times.binary_search(&time).ok()
-        } else {
-            self.times.iter().position(|t| *t == time)
+    /// Adds a row and returns by how many bytes it grew.
+    fn push(&mut self, time: i64, commit: u64, values: &[f64]) -> isize {
+        self.sorted &= self.times.last().is_none_or(|last| *last < time);
+        self.times.push(time);
+        self.commits.push(commit);
+        self.tail.push(values.into());
+        let row_bytes = (size_of_val(values) + ROW_BYTES) as isize;
+        let mut grown = row_bytes + 2 * size_of::<i64>() as isize;
+        if self.tail.len() >= self.full {
+            let frame = Frame::pack(self.times.len() - self.tail.len(), &self.tail);
+            grown += frame.bytes() as isize - row_bytes * self.tail.len() as isize;
+            self.frames.push(frame);
+            self.tail.clear();
+            self.full = FRAME_ROWS;
         }
+        grown
+    }
+
+    /// Appends the values of a metric's column to `out`: of some rows, in the order they came.
+    pub(crate) fn column(&self, slot: usize, rows: Range<usize>, out: &mut Vec<f64>) {
+        let before = out.len();
+        let first = self.frames.partition_point(|f| f.from + f.rows <= rows.start);
+        let mut from = self.frames.get(first).map_or(rows.start, |f| f.from);
+        let skipped = rows.start - from;
+        for frame in self.frames[first..].iter().take_while(|f| f.from < rows.end) {
+            frame.column(slot, self.layout.metrics.len(), out);
+            from = frame.from + frame.rows;
+        }
+        let in_frames = self.frames.last().map_or(0, |f| f.from + f.rows);
+        if rows.end > in_frames {
+            let tail = &self.tail[from.max(in_frames) - in_frames..rows.end - in_frames];
+            out.extend(tail.iter().map(|row| row[slot]));
+        }
+        out.drain(before..before + skipped);
+        out.truncate(before + rows.len());
+    }
+
+    fn value(&self, slot: usize, row: usize) -> f64 {
+        let mut one = Vec::with_capacity(FRAME_ROWS);
+        self.column(slot, row..row + 1, &mut one);
+        one.first().copied().unwrap_or(ABSENT)
     }
 }
 
@@ -134,24 +186,13 @@ impl Pane {
             return applied;
         }
         let at = rows.blocks.iter().rposition(|b| b.layout.number == layout.number).unwrap_or_else(|| {
-            rows.blocks.push(Block {
-                layout: layout.clone(),
-                times: Vec::new(),
-                commits: Vec::new(),
-                values: Vec::new(),
-                sorted: true,
-            });
-            self.bytes += ENTRY_BYTES;
+            rows.blocks.push(Block::new(source, layout.clone()));
+            self.bytes += ENTRY_BYTES + size_of::<Block>();
             rows.blocks.len() - 1
         });
-        let block = &mut rows.blocks[at];
-        block.sorted &= block.times.last().is_none_or(|last| *last < time);
-        block.times.push(time);
-        block.commits.push(commit);
-        block.values.extend_from_slice(values);
+        self.bytes = self.bytes.saturating_add_signed(rows.blocks[at].push(time, commit, values));
         rows.newest = rows.newest.max(Some(time));
         self.samples += applied.samples;
-        self.bytes += values.len() * 8 + 16;
         applied
     }
 
@@ -199,9 +240,9 @@ impl Pane {
         out: &mut Vec<(i64, f64)>,
     ) {
         let begin = out.len();
+        let mut values = Vec::new();
         for block in self.rows.get(&source).map_or(&[][..], |r| &r.blocks) {
             let Some(slot) = block.layout.slot(metric) else { continue };
-            let width = block.layout.metrics.len();
             let rows = block.commits.partition_point(|c| *c <= until);
             let (first, last) = if block.sorted {
                 (
@@ -211,12 +252,13 @@ impl Pane {
             } else {
                 (0, rows)
             };
-            for row in first..last {
-                let (time, value) = (block.times[row], block.values[row * width + slot]);
-                if !is_absent(value) && (from..=to).contains(&time) {
-                    out.push((time, value));
-                }
+            if first >= last {
+                continue;
             }
+            values.clear();
+            block.column(slot, first..last, &mut values);
+            let rows = block.times[first..last].iter().copied().zip(values.iter().copied());
+            out.extend(rows.filter(|(time, value)| !is_absent(*value) && (from..=to).contains(time)));
         }
         if let Some(singles) = self.singles.get(&source).and_then(|s| s.get(&metric)) {
             let within = |p: &&Single| p.commit <= until && (from..=to).contains(&p.time);
@@ -244,12 +286,12 @@ impl Pane {
 
 fn has(block: &Block, metric: u32, time: i64) -> bool {
     let Some(slot) = block.layout.slot(metric) else { return false };
-    let width = block.layout.metrics.len();
     if block.sorted {
-        return block.row_at(time).is_some_and(|row| !is_absent(block.values[row * width + slot]));
+        return block.times.binary_search(&time).is_ok_and(|row| !is_absent(block.value(slot, row)));
     }
     // A time may stand in several rows, each with other values.
-    block.times.iter().enumerate().any(|(row, t)| *t == time && !is_absent(block.values[row * width + slot]))
+    let mut rows = block.times.iter().enumerate().filter(|(_, t)| **t == time);
+    rows.any(|(row, _)| !is_absent(block.value(slot, row)))
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ mod bytes;
 mod chunk;
 mod error;
 mod flush;
+mod frame;
 mod head;
 mod index;
 mod labels;
