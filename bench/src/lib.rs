@@ -1,10 +1,11 @@
 //! Every figure that Chasar states, as a program anyone can run again; see `bench/README.md`.
 //!
 //! This library has what the programs share: a load generator ([`load`]: simulated nodes that play
-//! a [`recording`] of a real host over [`zmtp`] connections) and the [`meter`] that measures
-//! processes from outside.
+//! a [`recording`] of a real host over [`zmtp`] connections), the [`meter`] that measures processes
+//! from outside, and a fleet's worth of series for the store of [`history`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "benchmarks speak on their standard streams")]
 
+pub mod history;
 mod json;
 pub mod load;
 pub mod meter;

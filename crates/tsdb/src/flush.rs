@@ -102,6 +102,7 @@ impl Clocks {
 
 fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replaces, id: u64) -> Result<()> {
     let Named { sources, metrics } = names_of(shared, pane);
+    let sources_of = sources_by_metric(pane, &sources, &metrics);
     let mut writer = SegmentWriter::create(&*shared.storage, &tmp_name(id), header)?;
     let rows: Vec<Option<&SourceRows>> = sources.iter().map(|(_, s)| pane.rows.get(s)).collect();
     // Most sources have one block of rows, whose times nearly all their series share.
@@ -123,8 +124,9 @@ fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replac
     let mut samples: Vec<(i64, f64)> = Vec::new();
     for (m, (_, _, metric)) in metrics.iter().enumerate() {
         writer.begin(m as u32, Column::Value)?;
-        for (s, (_, source)) in sources.iter().enumerate() {
-            let s_number = s as u32;
+        for &s_number in &sources_of[m] {
+            let s = s_number as usize;
+            let source = &sources[s].1;
             let whole = whole_block(pane, rows[s]).filter(|_| !pane.has_singles(*source, *metric));
             if let Some(block) = whole {
                 let Some(slot) = block.layout.slot(*metric) else { continue };
@@ -153,6 +155,27 @@ fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replac
     let sources: Vec<Labels> = sources.into_iter().map(|(l, _)| l).collect();
     writer.finish(&metrics, &sources, replaces)?;
     Ok(())
+}
+
+/// For each metric the places of the sources that have it, ascending. Many metrics are of few
+/// sources: asking each source for each metric would take hours.
+fn sources_by_metric(
+    pane: &Pane,
+    sources: &[(Labels, u32)],
+    metrics: &[(Labels, Kind, u32)],
+) -> Vec<Vec<u32>> {
+    let places: HashMap<u32, usize> = metrics.iter().enumerate().map(|(at, m)| (m.2, at)).collect();
+    let mut sources_of: Vec<Vec<u32>> = vec![Vec::new(); metrics.len()];
+    for (s, (_, source)) in (0u32..).zip(sources) {
+        for metric in pane.metrics_of(*source) {
+            if let Some(list) = places.get(&metric).map(|at| &mut sources_of[*at])
+                && list.last() != Some(&s)
+            {
+                list.push(s);
+            }
+        }
+    }
+    sources_of
 }
 
 /// The only block of a source, when its rows are in order and all within the pane's window.

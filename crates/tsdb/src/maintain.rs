@@ -17,6 +17,9 @@ const SIDES: usize = 8;
 /// Age of the oldest segment of late samples after which it is merged in any case.
 const SIDE_AGE_MS: i64 = 600_000;
 
+/// Part of the budget that a day of raw samples may take as one file: files are removed as a whole.
+const DAY_SHARE: u64 = 16;
+
 /// What maintenance did.
 #[derive(Debug, Default)]
 pub struct Maintained {
@@ -72,11 +75,17 @@ fn run(shared: &Shared, now_ms: i64, done: &mut Maintained) -> Result<()> {
     // First what gives room back.
     let garbage = std::mem::take(&mut *lock(&shared.garbage));
     garbage.into_iter().for_each(|name| shared.discard(name));
-    let retained = retain(shared, now_ms, done);
+    let retained = retain(shared, now_ms, 0, done);
     flush_frozen(shared, now_ms, done)?;
-    if let Some(job) = next_job(&shared.view().segments, &open_windows(shared), shared, now_ms) {
-        carry_out(shared, job, done)?;
-        done.more = true;
+    let next = || next_job(&shared.view().segments, &open_windows(shared), shared, now_ms);
+    if let Some(job) = next() {
+        // Until its inputs are removed, they and its output count both.
+        let removed = done.removed;
+        retain(shared, now_ms, job.inputs.iter().map(|i| i.segment.size_bytes).sum(), done)?;
+        if let Some(job) = if done.removed > removed { next() } else { Some(job) } {
+            carry_out(shared, job, done)?;
+            done.more = true;
+        }
     }
     retained?;
     if done.removed + done.merged > 0 {
@@ -216,7 +225,9 @@ fn next_job(segments: &[Arc<OpenSegment>], open: &[(i64, i64)], shared: &Shared,
         if !ended(day, day_end) || !sides.is_empty() {
             continue;
         }
-        if shared.raw_floor_ms.load(Ordering::Relaxed) <= day {
+        let size: u64 = in_day.iter().map(|s| s.segment.size_bytes).sum();
+        if shared.raw_floor_ms.load(Ordering::Relaxed) <= day && size <= shared.options.max_bytes / DAY_SHARE
+        {
             let all = in_day.into_iter().cloned().collect();
             return Some(job(all, Tier::Raw, 2, day, day_end, false));
         }
@@ -260,8 +271,8 @@ fn carry_out(shared: &Shared, job: Job, done: &mut Maintained) -> Result<()> {
     Ok(())
 }
 
-/// Removes what is too old, and the oldest of what is too much.
-fn retain(shared: &Shared, now_ms: i64, done: &mut Maintained) -> Result<()> {
+/// Removes what is too old, and the oldest of what is too much when `wanted` bytes more are needed.
+fn retain(shared: &Shared, now_ms: i64, wanted: u64, done: &mut Maintained) -> Result<()> {
     let options = &shared.options;
     // A clock that jumps ahead must not make everything too old.
     let newest = shared.newest_ms.load(Ordering::Relaxed).min(now_ms);
@@ -273,13 +284,25 @@ fn retain(shared: &Shared, now_ms: i64, done: &mut Maintained) -> Result<()> {
     loop {
         let view = shared.view();
         let logs: u64 = view.panes.iter().map(|p| read(p).log_bytes).sum();
-        let total: u64 = logs + view.segments.iter().map(|s| s.segment.size_bytes).sum::<u64>();
         let header = |s: &Arc<OpenSegment>| s.segment.header;
+        let of = |tier| -> u64 {
+            let files = view.segments.iter().filter(|s| header(s).tier == tier);
+            files.map(|s| s.segment.size_bytes).sum()
+        };
+        let (raw, minute, hour) = (of(Tier::Raw), of(Tier::Minute), of(Tier::Hour));
+        let total = wanted.saturating_add(logs + raw + minute + hour);
+        let dearest = if raw > options.max_bytes / 2 || minute + hour == 0 {
+            Tier::Raw
+        } else if minute > 0 {
+            Tier::Minute
+        } else {
+            Tier::Hour
+        };
         let too_old =
             |s: &&Arc<OpenSegment>| header(s).to_ms <= newest.saturating_sub(kept_ms(header(s).tier));
         let too_much = || {
             let ended = view.segments.iter().filter(|s| header(s).to_ms <= newest);
-            ended.min_by_key(|s| (header(s).tier, header(s).to_ms, order(s)))
+            ended.min_by_key(|s| (header(s).tier != dearest, header(s).tier, header(s).to_ms, order(s)))
         };
         let victim = view.segments.iter().find(too_old);
         let victim = victim.or_else(|| (total > options.max_bytes).then(too_much).flatten());

@@ -24,7 +24,9 @@ pub struct Options {
     pub grace_ms: i64,
     /// How far ahead of the clock a sample may be, milliseconds.
     pub future_ms: i64,
-    /// Bytes that all files together may take. The oldest raw samples go first.
+    /// Bytes that all files together may take. The oldest raw samples go first, file by file: an
+    /// hour each, or a day where that is less than a sixteenth of this. Once raw samples take less
+    /// than half of it, the oldest rollups of a minute go, then those of an hour.
     pub max_bytes: u64,
     /// How long raw samples are kept, milliseconds, as far as `max_bytes` goes.
     pub raw_ms: i64,

@@ -164,8 +164,13 @@ impl Snapshot {
             let order = pane.frozen.unwrap_or(MAX_NUMBER + late + at as u64);
             let sources: BTreeSet<u32> = pane.sources().filter(|s| matched.sources.contains_key(s)).collect();
             for source in sources {
-                let metrics: BTreeSet<u32> =
-                    pane.metrics_of(source).filter(|m| matched.fits(*m, source)).collect();
+                // The shorter list is walked: a source has hundreds of metrics, a question mostly one.
+                let fits = |m: &u32| matched.fits(*m, source);
+                let metrics: BTreeSet<u32> = if matched.metrics.len() < 64 {
+                    matched.metrics.keys().copied().filter(fits).collect()
+                } else {
+                    pane.metrics_of(source).filter(fits).collect()
+                };
                 for metric in metrics {
                     samples.clear();
                     pane.series(source, metric, (from, to), self.view.committed, &mut samples);
@@ -266,9 +271,8 @@ impl Snapshot {
     }
 
     /// Rollups of all series that fit the matchers, of all minutes or hours that begin from
-    /// `from_ms` up to and with `to_ms`. Hours of which there are no rollups yet are rolled up from
-    /// their samples. Samples that came late are in them once their hour is merged anew, which
-    /// takes some minutes.
+    /// `from_ms` up to and with `to_ms`. Hours of which there are no rollups yet, or to which
+    /// samples came late, are rolled up from their samples.
     ///
     /// # Errors
     /// As [`Snapshot::select`]; also when asked for [`Tier::Raw`].
@@ -285,6 +289,7 @@ impl Snapshot {
         let matched = read(&self.shared.names).select(matchers)?;
         let mut damage = Vec::new();
         let mut found: HashMap<(u32, u32), BTreeMap<i64, Rollup>> = HashMap::new();
+        let stale = self.hours_since_changed();
         let columns = [
             Column::Count,
             Column::Last,
@@ -303,7 +308,8 @@ impl Snapshot {
             &mut damage,
             |column, pair, _, times, values| {
                 let rollups = found.entry(pair).or_default();
-                for (time, value) in times.zip(values) {
+                let times = times.zip(values).filter(|(t, _)| !stale.contains(&t.div_euclid(HOUR_MS)));
+                for (time, value) in times {
                     let rollup = rollups.entry(time).or_insert(Rollup {
                         start_ms: time,
                         count: 0,
@@ -327,7 +333,7 @@ impl Snapshot {
             },
         )?;
         let step = tier.step_ms();
-        for (from, to) in self.hours_without(tier, from_ms, to_ms.saturating_add(step - 1)) {
+        for (from, to) in self.hours_without(tier, &stale, from_ms, to_ms.saturating_add(step - 1)) {
             for (pair, collected) in self.raw(&matched, from, to, &mut damage)? {
                 let kind = read(&self.shared.names).metrics.get(pair.0).map_or(Kind::Unknown, |m| m.1);
                 let (times, values) = collected.sorted();
@@ -357,8 +363,28 @@ impl Snapshot {
         Ok(Selection { series, damage })
     }
 
-    /// Stretches (both ends included) of hours that have raw samples and no rollups.
-    fn hours_without(&self, tier: Tier, from: i64, to: i64) -> Vec<(i64, i64)> {
+    /// Hours (counted from 1970) that have samples which are in no merged file yet, as far as the
+    /// other samples of the hour are still there.
+    fn hours_since_changed(&self) -> BTreeSet<i64> {
+        let loose = self.view.segments.iter().filter(|s| {
+            let header = &s.segment.header;
+            header.tier == Tier::Raw && header.level == 0
+        });
+        let mut hours: BTreeSet<i64> = loose.map(|s| s.segment.header.from_ms.div_euclid(HOUR_MS)).collect();
+        for pane in &self.view.panes {
+            let pane = read(pane);
+            match pane.window {
+                Some((from, _)) => drop(hours.insert(from.div_euclid(HOUR_MS))),
+                None => hours.extend(pane.all_times().map(|t| t.div_euclid(HOUR_MS))),
+            }
+        }
+        let floor = self.shared.raw_floor_ms.load(std::sync::atomic::Ordering::Relaxed);
+        hours.retain(|hour| hour * HOUR_MS >= floor);
+        hours
+    }
+
+    /// Stretches (both ends included) of hours that have raw samples and no rollups that hold.
+    fn hours_without(&self, tier: Tier, stale: &BTreeSet<i64>, from: i64, to: i64) -> Vec<(i64, i64)> {
         let raw = self.view.segments.iter().filter(|s| s.segment.header.tier == Tier::Raw);
         let in_segments = raw.map(|s| s.segment.times);
         let in_panes = self.view.panes.iter().filter_map(|p| read(p).times());
@@ -384,7 +410,11 @@ impl Snapshot {
             .segments
             .iter()
             .filter(|s| s.segment.header.tier == tier)
-            .map(|s| (s.segment.header.from_ms, s.segment.header.to_ms))
+            .flat_map(|s| {
+                let header = &s.segment.header;
+                let hours = header.from_ms.div_euclid(HOUR_MS)..(header.to_ms - 1).div_euclid(HOUR_MS) + 1;
+                hours.filter(|h| !stale.contains(h)).map(|h| (h * HOUR_MS, (h + 1) * HOUR_MS))
+            })
             .collect();
         covered.sort_unstable();
         let mut without = Vec::new();

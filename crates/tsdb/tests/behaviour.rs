@@ -85,6 +85,42 @@ fn the_budget_is_kept_by_dropping_the_oldest_samples_first() {
 }
 
 #[test]
+fn the_budget_holds_at_every_moment_and_half_of_it_is_for_samples() {
+    let sim = Sim::new(1);
+    // Rollups of a few samples a minute are larger than the samples.
+    let options = Options { max_bytes: 300_000, ..Options::default() };
+    let (store, mut writer) = open(&sim, options.clone());
+    let source = writer.source(&labels(&[("instance", "a")]));
+    let metrics: Vec<Labels> =
+        (0..10).map(|m| labels(&[(NAME, "noise"), ("number", &m.to_string())])).collect();
+    let layout = writer.layout(metrics.iter().map(|l| (l, Kind::Unknown)));
+    let mut state = 1u64;
+    let mut most = 0;
+    let mut now = START_MS;
+    for i in 0..40 * 60 {
+        now = START_MS + i * 60_000;
+        let values: Vec<f64> = (0..10)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 24) as f64
+            })
+            .collect();
+        writer.row(&source, &layout, now, &values).unwrap();
+        writer.commit(now).unwrap();
+        while store.maintain(now).unwrap().more {
+            most = most.max(sim.list().unwrap().iter().map(|f| f.1).sum::<u64>());
+        }
+    }
+    assert!(most <= options.max_bytes, "{most}");
+    let stats = store.stats();
+    let (raw, minute) = (stats.raw, stats.minute);
+    let hour = 40_000;
+    assert!(raw.bytes + hour > options.max_bytes / 2, "{stats:?}");
+    assert!(raw.bytes + minute.bytes + stats.hour.bytes + hour > options.max_bytes * 3 / 4, "{stats:?}");
+    assert!(minute.bytes > 0 && raw.times_ms.unwrap().1 >= now - 120_000, "{stats:?}");
+}
+
+#[test]
 fn each_tier_is_kept_for_its_time_and_a_clock_that_jumps_ahead_drops_nothing() {
     // Midnight: files of different days are dropped one by one.
     let start = START_MS + 2 * HOUR;

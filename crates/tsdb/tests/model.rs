@@ -181,6 +181,8 @@ impl World {
             Op::Maintain => {
                 self.failures += u32::from(store.maintain(self.now).is_err());
                 self.check();
+                // Also of hours that were rolled up before a sample came to them.
+                self.check_rollups(Tier::Minute);
             }
             Op::Flush => {
                 self.failures += u32::from(store.flush(self.now).is_err());
