@@ -2,7 +2,11 @@
 //! was acknowledged is lost, nothing is there that was never written.
 //!
 //! `cargo run --release -p chasar-bench --bin history-crash -- --kills 100`
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test program speaks on its standard streams")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test program speaks on its standard streams"
+)]
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};

@@ -115,22 +115,23 @@ impl Snapshot {
 
     /// Sorted by labels. Two pairs of metric and source can have the same labels all in all, for
     /// instance after a change of [`Options::source_labels`](crate::Options::source_labels): they
-    /// are one series.
+    /// are one series, and of a time that both have, the pair with less in its source counts.
     fn named<T>(
         &self,
         found: HashMap<(u32, u32), T>,
         join: fn(&mut T, T),
     ) -> impl Iterator<Item = (Labels, Kind, T)> {
         let names = read(&self.shared.names);
-        let mut all: Vec<(Labels, Kind, T)> = found
+        let mut all: Vec<(Labels, Labels, Kind, T)> = found
             .into_iter()
             .filter_map(|((metric, source), content)| {
                 let (labels, kind) = names.metrics.get(metric)?;
-                Some((labels.with(&names.sources.get(source)?.0), *kind, content))
+                let (source, _) = names.sources.get(source)?;
+                Some((labels.with(source), source.clone(), *kind, content))
             })
             .collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut all = all.into_iter().peekable();
+        all.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        let mut all = all.into_iter().map(|(labels, _, kind, content)| (labels, kind, content)).peekable();
         std::iter::from_fn(move || {
             let mut one = all.next()?;
             while let Some(same) = all.next_if(|next| next.0 == one.0) {

@@ -382,6 +382,31 @@ fn a_second_writer_waits_for_the_first_to_go() {
     store.writer().unwrap();
 }
 
+/// Found by fuzzing: which of two counted was left to chance.
+#[test]
+fn samples_of_one_series_in_two_guises_do_not_change_by_themselves() {
+    let mut found = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let (store, mut writer) = open(&Sim::new(1), Options::default());
+        for (source, metric, value) in [
+            (&[("instance", "a")][..], &[(NAME, "x")][..], 1.0),
+            (&[], &[(NAME, "x"), ("instance", "a")], 2.0),
+        ] {
+            let source = writer.source(&labels(source));
+            let layout = writer.layout([(&labels(metric), Kind::Gauge)]);
+            writer.row(&source, &layout, START_MS, &[value]).unwrap();
+        }
+        writer.commit(START_MS).unwrap();
+        for _ in 0..2 {
+            let answer = store.snapshot().select(&[], i64::MIN, i64::MAX).unwrap();
+            assert_eq!(answer.series.len(), 1);
+            found.insert(answer.series[0].values[0].to_bits());
+            store.flush(START_MS).unwrap();
+        }
+    }
+    assert_eq!(found, [2.0f64.to_bits()].into());
+}
+
 /// Found by fuzzing: the same labels, told apart differently.
 #[test]
 fn a_series_stays_one_when_source_labels_change() {
