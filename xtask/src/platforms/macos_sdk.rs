@@ -25,9 +25,41 @@ const LIBRARIES: &[Library] = &[
     Library { path: "usr/lib/libobjc.A.dylib", symbols: OBJC },
 ];
 
-const CORE_FOUNDATION: &[&str] = &[];
+/// What `sysinfo` and its bindings of the framework name.
+const CORE_FOUNDATION: &[&str] = &[
+    "CFCopyDescription",
+    "CFDataGetBytePtr",
+    "CFDataGetBytes",
+    "CFDataGetLength",
+    "CFDataGetTypeID",
+    "CFGetRetainCount",
+    "CFGetTypeID",
+    "CFRelease",
+    "CFRetain",
+    "CFStringCreateWithBytes",
+    "CFStringCreateWithBytesNoCopy",
+    "CFStringGetBytes",
+    "CFStringGetCStringPtr",
+    "CFStringGetLength",
+    "CFStringGetTypeID",
+    "CFURLGetFileSystemRepresentation",
+    "CFURLGetString",
+    "kCFAllocatorDefault",
+    "kCFAllocatorNull",
+];
 
-const IO_KIT: &[&str] = &[];
+/// The same of this one.
+const IO_KIT: &[&str] = &[
+    "IOIteratorNext",
+    "IOObjectRelease",
+    "IORegistryEntryCreateCFProperty",
+    "IORegistryEntryGetName",
+    "IOServiceAddMatchingNotification",
+    "IOServiceGetMatchingService",
+    "IOServiceGetMatchingServices",
+    "IOServiceMatching",
+    "kIOMasterPortDefault",
+];
 
 const OBJC: &[&str] = &[];
 

@@ -117,15 +117,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The places are those of the headers again, by number, so that a slip in `at` shows.
     fn entry(pid: u32, uid: u32, state: u8, name: &[u8]) -> Vec<u8> {
-        let mut e = vec![0xffu8; SIZE];
-        e[at::START..at::START + 8].copy_from_slice(&1_700_000_000i64.to_ne_bytes());
-        e[at::START + 8..at::START + 12].copy_from_slice(&250_000i32.to_ne_bytes());
-        e[at::STATE] = state;
-        e[at::PID..at::PID + 4].copy_from_slice(&pid.to_ne_bytes());
-        e[at::NAME..at::NAME + NAME_BYTES].fill(0);
-        e[at::NAME..at::NAME + name.len()].copy_from_slice(name);
-        e[at::UID..at::UID + 4].copy_from_slice(&uid.to_ne_bytes());
+        let mut e = vec![0xffu8; 648];
+        e[0..8].copy_from_slice(&1_700_000_000i64.to_ne_bytes());
+        e[8..12].copy_from_slice(&250_000i32.to_ne_bytes());
+        e[36] = state;
+        e[40..44].copy_from_slice(&pid.to_ne_bytes());
+        e[243..260].fill(0);
+        e[243..243 + name.len()].copy_from_slice(name);
+        e[420..424].copy_from_slice(&uid.to_ne_bytes());
         e
     }
 
