@@ -65,6 +65,17 @@ const MACOS: &[&str] = &[
     "ZMQ_HAVE_STRLCPY",
 ];
 
+const FREEBSD: &[&str] = &[
+    "ZMQ_HAVE_FREEBSD",
+    "ZMQ_IOTHREAD_POLLER_USE_KQUEUE",
+    "ZMQ_HAVE_PPOLL",
+    "ZMQ_HAVE_SOCK_CLOEXEC",
+    "HAVE_ACCEPT4",
+    "ZMQ_HAVE_TCP_KEEPIDLE",
+    "ZMQ_HAVE_PTHREAD_SET_NAME",
+    "ZMQ_HAVE_STRLCPY",
+];
+
 const WINDOWS: &[&str] = &[
     "ZMQ_HAVE_WINDOWS",
     "ZMQ_USE_CV_IMPL_WIN32API",
@@ -93,6 +104,10 @@ pub(crate) fn write_header(target: &Target, path: &Path) {
         "macos" => {
             define(UNIX);
             define(MACOS);
+        }
+        "freebsd" => {
+            define(UNIX);
+            define(FREEBSD);
         }
         "windows" => {
             define(WINDOWS);

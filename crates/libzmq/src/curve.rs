@@ -3,7 +3,6 @@
 use crate::error::{Error, Result};
 use crate::ffi;
 use crate::socket::{c_text, check};
-use libc::c_char;
 
 /// A CURVE key: 32 bytes.
 pub type Key = [u8; 32];
@@ -16,10 +15,10 @@ pub const KEY_TEXT_CHARS: usize = 40;
 /// # Errors
 /// When libzmq was built without CURVE.
 pub fn curve_keypair() -> Result<(Key, Key)> {
-    let mut public = [0 as c_char; KEY_TEXT_CHARS + 1];
-    let mut secret = [0 as c_char; KEY_TEXT_CHARS + 1];
+    let mut public = [0_u8; KEY_TEXT_CHARS + 1];
+    let mut secret = [0_u8; KEY_TEXT_CHARS + 1];
     // SAFETY: both have room for 40 characters and a NUL.
-    let code = unsafe { ffi::zmq_curve_keypair(public.as_mut_ptr(), secret.as_mut_ptr()) };
+    let code = unsafe { ffi::zmq_curve_keypair(public.as_mut_ptr().cast(), secret.as_mut_ptr().cast()) };
     check(code, "making a CURVE key pair")?;
     Ok((key_of(&public)?, key_of(&secret)?))
 }
@@ -30,9 +29,9 @@ pub fn curve_keypair() -> Result<(Key, Key)> {
 /// When libzmq was built without CURVE.
 pub fn curve_public(secret: &Key) -> Result<Key> {
     let secret = c_text("deriving a CURVE public key", &z85_encode(secret)?)?;
-    let mut public = [0 as c_char; KEY_TEXT_CHARS + 1];
+    let mut public = [0_u8; KEY_TEXT_CHARS + 1];
     // SAFETY: `secret` is 40 characters and a NUL, `public` has room for as many.
-    let code = unsafe { ffi::zmq_curve_public(public.as_mut_ptr(), secret.as_ptr()) };
+    let code = unsafe { ffi::zmq_curve_public(public.as_mut_ptr().cast(), secret.as_ptr()) };
     check(code, "deriving a CURVE public key")?;
     key_of(&public)
 }
@@ -67,7 +66,6 @@ pub fn z85_decode(text: &str) -> Result<Key> {
     if end.is_null() { Err(Error::last(ATTEMPTED)) } else { Ok(key) }
 }
 
-fn key_of(text: &[c_char; KEY_TEXT_CHARS + 1]) -> Result<Key> {
-    let text: String = text[..KEY_TEXT_CHARS].iter().map(|&c| char::from(c.cast_unsigned())).collect();
-    z85_decode(&text)
+fn key_of(text: &[u8; KEY_TEXT_CHARS + 1]) -> Result<Key> {
+    z85_decode(&String::from_utf8_lossy(&text[..KEY_TEXT_CHARS]))
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::Platform;
 use super::cache::Cache;
 use super::compiler::{ccache, need, rustc_with_sources};
 use super::macos_sdk;
 use super::zig::Zig;
+use super::{PROFILE, Platform};
 use crate::{Result, root, run};
 
 /// The glibc that `linux-old` runs with: that of RHEL 7 and of Python's manylinux2014.
@@ -50,6 +50,10 @@ pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Resul
         // Debian's rustc lacks the tool that strips programs for macOS.
         command.env(format!("CARGO_PROFILE_{}_STRIP", profile.to_uppercase()), "none");
     }
+    if profile == PROFILE {
+        // libzmq is half of the time, and how fast it runs matters to no proof.
+        command.env(format!("CXXFLAGS_{}", underscored(triple)), "-O0");
+    }
     command
         .args(["--package", "chasar", "--bin", "chasar", "--profile", profile, "--quiet"])
         .current_dir(root())
@@ -64,7 +68,7 @@ pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Resul
 /// cargo with one of Debian's gcc as compiler and linker.
 fn gcc(platform: Platform, prefix: &str, suffix: &str, package: &str) -> Result<Command> {
     let triple = platform.triple();
-    let underscored = triple.replace('-', "_");
+    let underscored = underscored(triple);
     let tool = |name: &str| format!("{prefix}-{name}{suffix}");
     need(&tool("g++"), package)?;
     let mut command = Command::new(env!("CARGO"));
@@ -74,4 +78,9 @@ fn gcc(platform: Platform, prefix: &str, suffix: &str, package: &str) -> Result<
     command.env(format!("AR_{underscored}"), format!("{prefix}-ar"));
     command.env(format!("CARGO_TARGET_{}_LINKER", underscored.to_uppercase()), tool("gcc"));
     Ok(command)
+}
+
+/// A target's name as variables have it.
+fn underscored(triple: &str) -> String {
+    triple.replace('-', "_")
 }
