@@ -84,7 +84,7 @@ fn fleet(address: SocketAddr, token: Option<&str>) -> Page<FleetSnapshot> {
 
 /// The counters.
 pub(crate) fn metrics(address: SocketAddr, token: Option<&str>) -> Page<Scrape> {
-    page(address, "/metrics", token, |answer| {
+    page(address, "/metrics?job=masternode", token, |answer| {
         let scrape = Scrape::parse(&answer.text());
         if scrape.version().is_some() { Ok(scrape) } else { Err("it is not a masternode's".to_owned()) }
     })
