@@ -84,6 +84,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("folder-usable", "The folder can be written, or made."),
     ("folder-is-a-file", "There is a file where a folder is needed."),
     ("folder-not-writable", "The folder cannot be written: permission, or a read-only file system."),
+    ("folder-unseen", "The folder is another user's; whether that one can write it was not tried."),
     (
         "folder-wrong-owner",
         "What is in the folder belongs to another user, mostly root after a start by hand.",
@@ -106,7 +107,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("probe-slow", "A probe takes more than 0.1 s."),
     ("nothing-here", "What this computer does not have."),
     ("mount-silent", "A mounted file system does not answer."),
-    ("another-user", "The probes ran as another user than the clientnode's."),
+    (
+        "another-user",
+        "The daemon is another user's: its environment is hidden, and probes ran as somebody else.",
+    ),
     ("fault-of-ours", "A check broke off."),
 ];
 
@@ -141,10 +145,16 @@ mod tests {
     fn the_documentation_lists_them() {
         let text = std::fs::read_to_string(root().join("../../docs/doctor.md")).unwrap();
         let listed: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
-        let expected: Vec<String> = CODES
-            .iter()
-            .map(|(code, meaning)| format!("| `{code}` | {} |", meaning.trim_end_matches('.')))
-            .collect();
-        assert_eq!(listed, expected, "docs/doctor.md lists other findings");
+        let expected =
+            CODES.iter().map(|(code, meaning)| format!("| `{code}` | {} |", meaning.trim_end_matches('.')));
+        for (i, expected) in expected.enumerate() {
+            assert_eq!(
+                listed.get(i),
+                Some(&expected.as_str()),
+                "docs/doctor.md, line {} of the table",
+                i + 1
+            );
+        }
+        assert_eq!(listed.len(), CODES.len());
     }
 }

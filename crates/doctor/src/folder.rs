@@ -128,6 +128,19 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     if findings.is_empty() {
         findings.extend(scarce(facts, &looked_at));
     }
+    let hidden = matches!(&facts.written, Some(Err((ErrorKind::PermissionDenied, _))));
+    if findings.is_empty() && hidden {
+        let name = facts.user.map_or_else(|| "the daemon's user".to_owned(), user_name);
+        findings.push(
+            Finding::note(
+                "folder-unseen",
+                &looked_at,
+                format!("It is not ours; whether {name} can write it was not tried."),
+            )
+            .because(why(facts))
+            .run("Ask again as root.", "sudo chasar doctor"),
+        );
+    }
     if findings.is_empty() {
         let free = facts.room.map_or(String::new(), |room| format!(", {} free", bytes(room.avail_bytes)));
         let found = match facts.folder {
@@ -339,7 +352,7 @@ mod tests {
         let ours = Facts { us: Some(998), written: refused(ErrorKind::PermissionDenied), ..facts() };
         wrong(&ours, "folder-not-writable");
         // What we may not write is no trouble when another user needs it.
-        assert_eq!(code(&Facts { us: Some(5), ..ours }).1, Verdict::Fine);
+        assert_eq!(code(&Facts { us: Some(5), ..ours }), ("folder-unseen", Verdict::Note));
         assert_eq!(code(&Facts { room: room(20 << 20, 0, 0), ..facts() }), ("disk-scarce", Verdict::Note));
     }
 

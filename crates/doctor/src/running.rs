@@ -103,6 +103,15 @@ fn one(process: &Process, looked_at: &str, role: &str) -> Option<Finding> {
         }
         _ => {}
     }
+    if process.environment.is_none() {
+        let found =
+            format!("Process {pid} is {}'s, and its environment is hidden from us.", user_name(process.uid));
+        return Some(
+            Finding::note("another-user", looked_at, found)
+                .because("What its environment sets was taken from ours, and may be otherwise.")
+                .run("Ask as root or as its user.", "sudo chasar doctor"),
+        );
+    }
     process.replaced.then(|| {
         Finding::wrong(
             "replaced",
@@ -125,7 +134,7 @@ mod tests {
             pid,
             uid: 0,
             arguments: Vec::new(),
-            environment: None,
+            environment: Some(std::collections::BTreeMap::new()),
             folder: None,
             state,
             replaced: false,
@@ -147,6 +156,8 @@ mod tests {
         assert_eq!(judged(&[], true, false), []);
         assert_eq!(judged(&[process(7, 'T')], true, true), [("stopped", Verdict::Wrong)]);
         assert_eq!(judged(&[process(7, 'Z')], true, true), [("stopped", Verdict::Wrong)]);
+        let hidden = Process { environment: None, ..process(7, 'S') };
+        assert_eq!(judged(&[hidden], true, true), [("another-user", Verdict::Note)]);
         let replaced = Process { replaced: true, ..process(7, 'R') };
         assert_eq!(judged(&[replaced], true, true), [("replaced", Verdict::Wrong)]);
         assert_eq!(
