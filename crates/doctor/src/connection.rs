@@ -250,8 +250,12 @@ fn no_connection(facts: &Facts, looked_at: &str, kind: ErrorKind, error: &str) -
                     .run("Or, on this computer, use that address.", port.command(&other.to_string(), number));
             }
             if facts.here {
+                let start = match port {
+                    Port::Reports => format!("chasar masternode start {} {number}", shell(&facts.host)),
+                    Port::Stream => "chasar masternode start".to_owned(),
+                };
                 return finding
-                    .run("Start the masternode on this computer.", "chasar masternode start")
+                    .run("Start the masternode on this computer.", start)
                     .run("Or see which port it has.", "chasar doctor masternode");
             }
             finding
@@ -499,6 +503,13 @@ mod tests {
             (finding.code, finding.remedy[0].command.as_deref()),
             ("ports-swapped", Some("chasar watch server:6666"))
         );
+    }
+
+    #[test]
+    fn what_is_missing_here_is_started_here() {
+        let facts = Facts { here: true, ..facts(Port::Reports, none(ErrorKind::ConnectionRefused)) };
+        let step = judge(&facts).remove(0).remedy.remove(0);
+        assert_eq!(step.command.as_deref(), Some("chasar masternode start server 5555"));
     }
 
     #[test]
