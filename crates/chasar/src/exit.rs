@@ -42,9 +42,27 @@ impl Failure {
         Failure::new(format_args!("cannot listen for Ctrl-C and SIGTERM: {error}"))
     }
 
+    /// The arguments do not fit this system; nothing was started.
+    #[cfg(not(windows))]
+    pub(crate) fn wrong(line: impl std::fmt::Display) -> Failure {
+        Failure { code: WRONG, lines: vec![line.to_string()] }
+    }
+
     /// The configuration is wrong.
     pub(crate) fn configuration(problems: &[Problem]) -> Failure {
         Failure { code: WRONG, lines: problems.iter().map(Problem::to_string).collect() }
+    }
+
+    /// The exit code.
+    #[cfg(windows)]
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// What went wrong.
+    #[cfg(windows)]
+    pub(crate) fn lines(&self) -> &[String] {
+        &self.lines
     }
 
     /// Prints each line to stderr and gives the exit code.

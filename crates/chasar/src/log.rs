@@ -24,7 +24,29 @@ impl LogConfig {
         Some(LogConfig { level: level?.value, format: format?.value })
     }
 
-    /// Begins to log.
+    /// Begins to log, to stderr; a service of Windows has none, and logs to a file in its state folder.
+    pub(crate) fn install_in(self, state: &std::path::Path) {
+        #[cfg(windows)]
+        if crate::windows::service::runs()
+            && let Ok(file) = crate::log_file::LogFile::open(state)
+        {
+            let log = tracing_subscriber::fmt()
+                .with_writer(std::sync::Mutex::new(file))
+                .with_max_level(self.level)
+                .with_target(false);
+            return match self.format {
+                Format::Text => log.with_ansi(false).init(),
+                Format::Json => {
+                    log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+                }
+            };
+        }
+        #[cfg(not(windows))]
+        let _ = state;
+        self.install();
+    }
+
+    /// Begins to log, to stderr.
     pub(crate) fn install(self) {
         // One level for all: a filter with targets and fields would bring a regex engine into every agent.
         let log =

@@ -3,11 +3,15 @@
 mod args;
 mod exit;
 mod log;
+#[cfg(any(windows, test))]
+mod log_file;
 mod output;
 mod run;
 mod service;
 mod settings;
 mod signal;
+#[cfg(windows)]
+mod windows;
 
 use std::process::ExitCode;
 

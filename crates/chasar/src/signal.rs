@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks for a clean end, the second ends at once.
+//! SIGINT and SIGTERM, on Windows events of the console and a stop of the service: the first asks for a clean end, the second ends at once.
 
 use std::io;
 use std::sync::Arc;
@@ -30,6 +30,12 @@ impl Stop {
     pub(crate) fn flag(&self) -> &Arc<AtomicBool> {
         &self.flag
     }
+}
+
+/// The same as a first signal: the service control manager's stop.
+#[cfg(windows)]
+pub(crate) fn request() {
+    imp::request();
 }
 
 #[cfg(unix)]
@@ -64,26 +70,34 @@ mod imp {
 #[cfg(windows)]
 mod imp {
     use std::io;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
+    use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::flag;
+    use crate::windows::{console, service};
 
-    /// How often the thread looks whether a signal came: Windows' handlers may do nothing but set a flag.
-    const LOOK_EVERY: Duration = Duration::from_millis(100);
+    /// Whether anybody wished for the end, and how the waiting thread hears of it.
+    static REQUESTED: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// Asks for a clean end; whether this was the first time.
+    pub(super) fn request() -> bool {
+        let mut requested = REQUESTED.0.lock().unwrap_or_else(PoisonError::into_inner);
+        REQUESTED.1.notify_all();
+        !std::mem::replace(&mut *requested, true)
+    }
 
     pub(super) fn install(stop: &Arc<AtomicBool>, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(stop))?;
-            flag::register(signal, Arc::clone(stop))?;
+        // A service is stopped by its manager; the logoff of somebody is none of its business.
+        if !service::runs() {
+            console::listen(request)?;
         }
         let stop = Arc::clone(stop);
         let wait = move || {
-            while !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(LOOK_EVERY);
+            let mut requested = REQUESTED.0.lock().unwrap_or_else(PoisonError::into_inner);
+            while !*requested {
+                requested = REQUESTED.1.wait(requested).unwrap_or_else(PoisonError::into_inner);
             }
+            drop(requested);
+            stop.store(true, Ordering::Relaxed);
             then();
         };
         std::thread::Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(wait)?;

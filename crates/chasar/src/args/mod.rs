@@ -152,6 +152,8 @@ pub(crate) struct StartMasternode {
     pub(crate) log: Typed<LogSection>,
     #[command(flatten)]
     pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) service: AsService,
 }
 
 /// Start the clientnode; it runs until Ctrl-C or SIGTERM
@@ -186,6 +188,16 @@ pub(crate) struct StartClientnode {
     pub(crate) log: Typed<LogSection>,
     #[command(flatten)]
     pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) service: AsService,
+}
+
+/// Who started the program.
+#[derive(Debug, Args)]
+pub(crate) struct AsService {
+    /// Speak to the service control manager of Windows, which started this process
+    #[arg(long = "service", hide = true)]
+    pub(crate) service: bool,
 }
 
 /// Where the configuration is.

@@ -21,6 +21,10 @@ use crate::settings::value::Processes;
 use crate::signal::Stop;
 
 pub(crate) fn start(args: StartClientnode) -> Result<(), Failure> {
+    super::service_or_not(args.service.service, CLIENTNODE, || run(args))
+}
+
+fn run(args: StartClientnode) -> Result<(), Failure> {
     let mut typed = args.settings.texts;
     typed.extend(args.log.texts);
     let mut layers = Layers::new(typed, args.config.path.as_deref(), REAL);
@@ -31,7 +35,7 @@ pub(crate) fn start(args: StartClientnode) -> Result<(), Failure> {
     // Nothing of this is needed for the months that follow.
     drop(layers);
     chasar_clientnode::keep_memory_small();
-    log.install();
+    log.install_in(&config.state_folder);
     let stop = chasar_clientnode::Stop::new().map_err(Failure::no_signals)?;
     let bell = stop.clone();
     let _signals = Stop::install(move || bell.trigger()).map_err(Failure::no_signals)?;

@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) fn start(args: StartMasternode) -> Result<(), Failure> {
+    super::service_or_not(args.service.service, MASTERNODE, || run(args))
+}
+
+fn run(args: StartMasternode) -> Result<(), Failure> {
     let mut typed = args.settings.texts;
     typed.extend(args.log.texts);
     let mut layers = Layers::new(typed, args.config.path.as_deref(), REAL);
@@ -32,7 +36,7 @@ pub(crate) fn start(args: StartMasternode) -> Result<(), Failure> {
     let (Some(config), Some(log), true) = (config, log, layers.problems.is_empty()) else {
         return Err(Failure::configuration(&layers.problems));
     };
-    log.install();
+    log.install_in(&config.state_dir);
     let stop = Stop::install(|| {}).map_err(Failure::no_signals)?;
     let mut running = Masternode::start(config).map_err(Failure::new)?;
     let addresses = running.addresses();

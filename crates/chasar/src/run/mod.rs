@@ -28,3 +28,27 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::demo(&args),
     }
 }
+
+/// Runs a role: under the service control manager of Windows, if that started this process.
+#[cfg(windows)]
+fn service_or_not(
+    service: bool,
+    role: &'static str,
+    work: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+) -> Result<(), Failure> {
+    if service { crate::windows::service::run(role, work) } else { work() }
+}
+
+#[cfg(not(windows))]
+fn service_or_not(
+    service: bool,
+    _: &'static str,
+    work: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if service {
+        return Err(Failure::wrong(
+            "--service is for Windows; here the program runs as it is under any service manager",
+        ));
+    }
+    work()
+}

@@ -22,8 +22,16 @@ pub(crate) fn default_or_problem<E: Fn(&str) -> Option<OsString>>(
     folder
 }
 
+/// A folder for `part` in the data of all users for a service, else in the user's own.
+#[cfg(windows)]
+fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let data = if crate::windows::service::runs() { "ProgramData" } else { "LOCALAPPDATA" };
+    Some(PathBuf::from(variable(data)?).join("chasar").join(part))
+}
+
 /// A folder for `part` in the one that systemd made for the service, or in that of the system for root,
 /// or in the user's own; `None` without a home.
+#[cfg(not(windows))]
 fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     if let Some(given) = variable("STATE_DIRECTORY") {
         // systemd separates several folders by colons.
@@ -66,7 +74,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 fn is_root() -> bool {
     false
 }

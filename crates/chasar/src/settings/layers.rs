@@ -160,6 +160,13 @@ fn read_text(path: &Path) -> std::io::Result<String> {
 /// Where the file is looked for when nobody names one; the first that exists is read.
 pub(crate) fn default_places(environment: &impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let variable = |name| environment(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    #[cfg(windows)]
+    if let Some(everybody) = variable("ProgramData") {
+        // A service has no user of its own.
+        let own = if crate::windows::service::runs() { None } else { variable("APPDATA") };
+        let file = |folder: PathBuf| folder.join("chasar").join("chasar.toml");
+        return own.into_iter().chain([everybody]).map(file).collect();
+    }
     let own = variable("XDG_CONFIG_HOME").or_else(|| Some(variable("HOME")?.join(".config")));
     let own = own.map(|folder| folder.join("chasar").join("chasar.toml"));
     own.into_iter().chain([PathBuf::from("/etc/chasar/chasar.toml")]).collect()

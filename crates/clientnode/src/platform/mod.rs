@@ -11,10 +11,15 @@ mod bsd;
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) use bsd::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
 
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 mod other;
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
 pub(crate) use other::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
 
 /// One thing that tells this computer from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
