@@ -46,6 +46,7 @@ fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<Pa
 }
 
 /// Where the system keeps the state of what root runs: hier(7), and what the launchd plist names.
+#[cfg(not(windows))]
 const OF_SYSTEM: &str = if cfg!(target_os = "macos") {
     "/usr/local/var/chasar"
 } else if cfg!(target_os = "freebsd") {
@@ -56,6 +57,7 @@ const OF_SYSTEM: &str = if cfg!(target_os = "macos") {
 
 /// Where a user's programs keep their state: the XDG Base Directory Specification, and on macOS the folder
 /// that its File System Programming Guide names, unless the user has chosen.
+#[cfg(not(windows))]
 fn of_user(macos: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let chosen = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     let usual = if macos { "Library/Application Support" } else { ".local/state" };
