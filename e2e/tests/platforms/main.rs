@@ -5,3 +5,4 @@
 
 mod exchange;
 mod linux;
+mod windows;

@@ -16,7 +16,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return 
 ";
 
 /// Prepares a Windows in the cache; gives the environment in which `wine` runs programs there.
-pub(crate) fn prepare(cache: &Cache) -> Result<[(&'static str, PathBuf); 4]> {
+pub(crate) fn prepare(cache: &Cache) -> Result<[(&'static str, PathBuf); 3]> {
     need("wine", "wine and wine64")?;
     let folder = cache.folder("wine")?;
     let library = folder.join("bcryptprimitives.dll");
@@ -28,8 +28,6 @@ pub(crate) fn prepare(cache: &Cache) -> Result<[(&'static str, PathBuf); 4]> {
     }
     let environment = [
         ("WINEPREFIX", folder.join("prefix")),
-        // Where it looks for libraries, in its own spelling.
-        ("WINEPATH", PathBuf::from(format!("Z:{}", folder.display()))),
         ("WINEDEBUG", PathBuf::from("-all")),
         // .NET and a browser would be fetched from elsewhere.
         ("WINEDLLOVERRIDES", PathBuf::from("mscoree,mshtml=")),
@@ -38,5 +36,8 @@ pub(crate) fn prepare(cache: &Cache) -> Result<[(&'static str, PathBuf); 4]> {
         eprintln!("platforms: preparing a Windows in {}", folder.display());
         run(Command::new("wine").args(["cmd", "/c", "exit"]).envs(environment.clone()))?;
     }
+    // Beside the system's own libraries, since a service gets nothing of our environment.
+    let beside = folder.join("prefix/drive_c/windows/system32/bcryptprimitives.dll");
+    std::fs::copy(&library, &beside).map_err(|e| format!("cannot write {}: {e}", beside.display()))?;
     Ok(environment)
 }
