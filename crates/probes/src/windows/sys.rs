@@ -292,7 +292,7 @@ pub fn volume(root: &Root) -> io::Result<Volume> {
 }
 
 /// `GetDiskFreeSpaceExW`. Can hang on a network drive.
-pub fn drive_space(root: &Root) -> io::Result<FileSystemStatus> {
+pub(crate) fn drive_space(root: &Root) -> io::Result<FileSystemStatus> {
     ask_nobody();
     let (mut available, mut total, mut free) = (0, 0, 0);
     // SAFETY: `root` ends with a zero, and three numbers can be written.
