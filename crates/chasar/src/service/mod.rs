@@ -13,6 +13,8 @@
 
 pub(crate) mod carry_out;
 pub(crate) mod configuration;
+#[cfg(test)]
+mod faults;
 pub(crate) mod install;
 pub(crate) mod launchd;
 pub(crate) mod machine;
