@@ -12,7 +12,9 @@ use chasar_wire::Report;
 
 use super::file::Kept;
 use super::mount_table::select;
-use crate::mounts::{self, Mounts};
+use super::mountinfo::mounts;
+use crate::mounts::{self as family, Mounts};
+use crate::statfs::FileSystemStatus;
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup};
 
 /// A kernel that does not tell of changes (gVisor) is not missed for longer than this.
@@ -21,14 +23,40 @@ const READ_TABLE_EVERY: u32 = 60;
 pub(crate) fn make(setup: &Setup<'_>) -> Box<dyn Probe> {
     let host = setup.config.host.clone();
     // Seen from inside a container, our own table is the container's; the first process has the host's.
-    let of_init = !host.is_recorded() && host.root != Path::new("/");
+    let of_init = !host.is_recorded() && (host.root != Path::new("/") || is_boxed_in(&host));
     let aside = !host.is_recorded();
     Box::new(Filesystems {
         mountinfo: Kept::records(if of_init { c"1/mountinfo" } else { c"self/mountinfo" }),
         samples: 0,
         seen: None,
-        mounts: Mounts::new(move |path: &CStr| host.statfs(path), aside),
+        // Where the table is not of this process, whether it may write says nothing of the file system.
+        mounts: Mounts::new(
+            move |path: &CStr| {
+                let status = host.statfs(path)?;
+                Ok(FileSystemStatus { read_only: status.read_only && !of_init, ..status })
+            },
+            aside,
+        ),
     })
+}
+
+/// Whether this process sees the file systems of the host through a mount namespace of its own, as a service
+/// does that systemd keeps from writing (`ProtectSystem=`, systemd.exec(5)): all of them look read-only
+/// then, and the table of the first process tells how they are.
+fn is_boxed_in(host: &Host) -> bool {
+    let (mut init, mut own) = (Vec::new(), Vec::new());
+    match (host.proc.read(c"1/mountinfo", &mut init), host.proc.read(c"self/mountinfo", &mut own)) {
+        (Ok(init), Ok(own)) => is_view_of(own, init),
+        _ => false,
+    }
+}
+
+/// Whether both tables have the same file system at `/` and yet differ. In a container, which has
+/// another one there, the first process may still be the host's.
+fn is_view_of(own: &[u8], init: &[u8]) -> bool {
+    let root = |table| mounts(table).filter(|m| m.mountpoint.0 == b"/").last().map(|m| (m.device, m.root.0));
+    let roots = (root(own), root(init));
+    own != init && roots.0.is_some() && roots.0 == roots.1
 }
 
 struct Filesystems {
@@ -73,6 +101,23 @@ impl Probe for Filesystems {
     }
 
     fn clear(&self, report: &mut Report) {
-        mounts::clear(report);
+        family::clear(report);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_may_not_write_sees_the_hosts_file_systems() {
+        let host = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /d rw - ext4 /dev/sda2 rw\n";
+        let boxed = b"7 6 8:1 / / ro - ext4 /dev/sda1 rw\n8 7 8:2 / /d ro - ext4 /dev/sda2 rw\n";
+        let container = b"7 6 0:9 / / rw - overlay overlay rw\n";
+        let chroot = b"2 1 8:2 / /d rw - ext4 /dev/sda2 rw\n";
+        assert!(is_view_of(boxed, host));
+        for other in [&host[..], container, chroot, b""] {
+            assert!(!is_view_of(other, host), "{}", String::from_utf8_lossy(other));
+        }
     }
 }
