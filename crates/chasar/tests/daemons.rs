@@ -147,6 +147,46 @@ fn a_masternode_whose_name_is_not_known_is_looked_for_until_the_end() {
     assert_eq!(code, Some(0), "{stderr}");
 }
 
+/// The system's own name service, with files of ours in place of `/etc/hosts` and `/etc/nsswitch.conf`.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_name_that_becomes_known_is_followed() {
+    let home = folder();
+    let masternode = Masternode::start(home.path());
+    let (_, port) = masternode.reports.split_once(':').unwrap();
+    let (hosts, switch) = (home.path().join("hosts"), home.path().join("nsswitch.conf"));
+    std::fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    std::fs::write(&switch, "hosts: files\n").unwrap();
+    let plain = chasar(home.path());
+    let script =
+        "mount --bind \"$1\" /etc/hosts && mount --bind \"$2\" /etc/nsswitch.conf && shift 2 && exec \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    // A user namespace lets anybody mount; root needs none.
+    command.args(if is_root() { &["-m"][..] } else { &["-r", "-m"] });
+    command.args(["sh", "-c", script, "sh"]).args([&hosts, &switch]).arg(plain.get_program());
+    command.args(["clientnode", "start", "masternode.test", port]);
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let mut node = Running::start(command.current_dir(home.path()));
+    let mut log = BufReader::new(node.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let trouble = log.find(|line| line.contains("no link")).expect("it says that there is no such name");
+    assert!(trouble.contains("cannot find the host 'masternode.test'"), "{trouble}");
+    std::fs::write(&hosts, "127.0.0.1 localhost masternode.test\n").unwrap();
+    assert!(log.any(|line| line.contains(" connected")), "it looks again");
+    node.signal("TERM");
+    assert_eq!(node.child.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
+}
+
 #[test]
 fn one_masternode_and_one_clientnode_for_a_state_folder() {
     let home = folder();

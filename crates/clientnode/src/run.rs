@@ -38,6 +38,13 @@ struct Trouble {
     said: Moment,
 }
 
+impl Trouble {
+    /// Whether it was told so long ago that it is to be told again.
+    fn is_due(&self, now: Moment) -> bool {
+        now.saturating_sub(self.said) >= REMIND_EVERY
+    }
+}
+
 /// Why an agent does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -229,10 +236,7 @@ impl Agent {
     /// Says again what keeps the link from coming up, if that was long ago.
     fn remind(&mut self) {
         let now = self.clock.since_boot();
-        let Some(trouble) = &mut self.trouble else { return };
-        if now.saturating_sub(trouble.said) < REMIND_EVERY {
-            return;
-        }
+        let Some(trouble) = self.trouble.as_mut().filter(|trouble| trouble.is_due(now)) else { return };
         trouble.said = now;
         let waiting = self.life.outbox().reports();
         tracing::warn!(
@@ -469,5 +473,25 @@ fn say_spool(notice: &Notice) {
             tracing::error!("spool: cannot be written: {error}; reports that wait are kept in memory only");
         }
         Notice::Works => tracing::info!("spool: can be written again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_told_once_a_minute() {
+        let start = Duration::from_secs(1_000);
+        let mut trouble = Trouble { text: String::new(), since: start, said: start };
+        let mut told = Vec::new();
+        for tick in 0..250 {
+            let now = start + Duration::from_secs(tick);
+            if trouble.is_due(now) {
+                trouble.said = now;
+                told.push(tick);
+            }
+        }
+        assert_eq!(told, [60, 120, 180, 240]);
     }
 }
