@@ -270,6 +270,34 @@ fn a_segment_without_a_readable_index_is_named_and_the_rest_served() {
 }
 
 #[test]
+fn a_flipped_byte_in_rollups_or_a_log_is_said_and_the_rest_served() {
+    let sim = Sim::new(1);
+    let (store, mut writer) = open(&sim, Options::default());
+    feed(&store, &mut writer, START_MS, 300, 5);
+    let now = START_MS + HOUR + 20_000;
+    settle(&store, now);
+    let minutes: u64 = store.stats().minute.bytes;
+    feed(&store, &mut writer, now, 60, 5);
+    drop((store, writer));
+    let files = sim.list().unwrap();
+    let rollups = files.iter().find(|f| f.0.ends_with(".seg") && f.1 == minutes).unwrap();
+    let log = files.iter().find(|f| f.0.ends_with(".wal")).unwrap();
+    sim.flip(&rollups.0, 100, 1);
+    sim.flip(&log.0, log.1 as usize / 2, 1);
+    let (store, opening) = Store::open(Arc::new(sim.clone()), Options::default()).unwrap();
+    assert!(opening.damaged.is_empty(), "{:?}", opening.damaged);
+    assert!(matches!(&opening.lost_tails[..], [tail] if tail.file == log.0 && tail.bytes < log.1));
+    assert!((1600..1800).contains(&points(&store)), "{}", points(&store));
+    let answer = store.snapshot().rollups(&[], Tier::Minute, i64::MIN, i64::MAX).unwrap();
+    assert!(matches!(&answer.damage[..], [Error::Damaged { file, .. }] if *file == rollups.0));
+    let whole = answer.series.iter().filter(|s| s.rollups.iter().all(|r| r.min.is_some() && r.max.is_some()));
+    assert_eq!((answer.series.len(), whole.count()), (5, 4));
+    let mut wrong = Vec::new();
+    store.snapshot().verify(|_, _| {}, |e| wrong.push(e));
+    assert!(wrong.iter().any(|e| e.to_string().contains(&rollups.0)), "{wrong:?}");
+}
+
+#[test]
 fn a_snapshot_stays_what_it_was() {
     let sim = Sim::new(1);
     let (store, mut writer) = open(&sim, Options::default());
