@@ -16,6 +16,7 @@ pub(crate) const OLD_GLIBC: (u32, u32) = (2, 17);
 /// Builds the program with a profile of `Cargo.toml`; gives its path.
 pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Result<PathBuf> {
     let triple = platform.triple();
+    let processor = triple.split('-').next().unwrap_or(triple);
     let mut command = match platform {
         Platform::Windows => {
             let mut command = gcc(platform, "x86_64-w64-mingw32", "-posix", "g++-mingw-w64-x86-64-posix")?;
@@ -25,19 +26,19 @@ pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Resul
         }
         Platform::LinuxArm64 => gcc(platform, "aarch64-linux-gnu", "", "g++-aarch64-linux-gnu")?,
         Platform::LinuxMusl => {
-            let mut command = Zig::prepare(cache)?.cargo();
+            let mut command = Zig::prepare(cache)?.cargo(processor);
             // zig brings the C library's own start files.
             command.env("RUSTFLAGS", "-C link-self-contained=no").args(["--target", triple]);
             command
         }
         Platform::LinuxOld => {
-            let mut command = Zig::prepare(cache)?.cargo();
+            let mut command = Zig::prepare(cache)?.cargo(processor);
             command.arg("--target").arg(format!("{triple}.{}.{}", OLD_GLIBC.0, OLD_GLIBC.1));
             command
         }
         Platform::MacosArm64 | Platform::MacosX86_64 => {
             let sdk = macos_sdk::write(cache)?;
-            let mut command = Zig::prepare(cache)?.cargo();
+            let mut command = Zig::prepare(cache)?.cargo(processor);
             command.env("RUSTFLAGS", macos_sdk::rustflags(&sdk)).args(["--target", triple]);
             command
         }

@@ -11,6 +11,11 @@ use crate::{Result, run};
 /// zig, and what makes cargo use it.
 const REQUIREMENTS: &str = "ziglang==0.17.1\ncargo-zigbuild==0.24.0\n";
 
+/// libsodium's configure would link programs with each of these flags to see, and zig would build its C library anew
+/// each time, a minute or more. The sources ask for such instructions themselves, function by function.
+const NO_FLAGS: [&str; 11] =
+    ["mmmx", "msse2", "msse3", "mssse3", "msse4_1", "mavx", "mavx2", "mavx512f", "maes", "mpclmul", "mrdrnd"];
+
 /// Where zig is.
 pub(crate) struct Zig {
     venv: PathBuf,
@@ -34,8 +39,8 @@ impl Zig {
         Ok(Zig { venv, cache: cache.folder("zig-cache")? })
     }
 
-    /// `cargo zigbuild`.
-    pub(crate) fn cargo(&self) -> Command {
+    /// `cargo zigbuild` for a processor.
+    pub(crate) fn cargo(&self, processor: &str) -> Command {
         let mut command = Command::new(self.venv.join("bin/cargo-zigbuild"));
         command
             .arg("zigbuild")
@@ -44,6 +49,9 @@ impl Zig {
             .env("CARGO_ZIGBUILD_CACHE_DIR", self.cache.join("zigbuild"))
             .env("ZIG_GLOBAL_CACHE_DIR", self.cache.join("global"))
             .env("ZIG_LOCAL_CACHE_DIR", self.cache.join("local"));
+        if processor == "x86_64" {
+            command.envs(NO_FLAGS.map(|flag| (format!("ax_cv_check_cflags___{flag}"), "no")));
+        }
         command
     }
 }
