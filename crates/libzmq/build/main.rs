@@ -136,7 +136,11 @@ fn static_cxx_runtime(target: &Target, build: &mut cc::Build) {
 
 /// Has the final link take `name` from the compiler's own archive; tells whether there is one.
 fn static_library(compiler: &cc::Tool, name: &str) -> bool {
-    let Ok(output) = compiler.to_command().arg(format!("-print-file-name=lib{name}.a")).output() else {
+    // Some compilers leave a file where they are asked.
+    let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
+    let mut command = compiler.to_command();
+    command.current_dir(out).arg(format!("-print-file-name=lib{name}.a"));
+    let Ok(output) = command.output() else {
         return false;
     };
     let archive = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::install::Facts;
-use super::plan::{Scm, Step};
+use super::plan::{Call, Scm, Step};
 use super::{Init, Job, Role};
 
 /// Waits before the first, second and every further start after a failure.
@@ -60,12 +60,24 @@ pub(crate) fn registration(job: &Job) -> Registration {
 pub(crate) fn install(job: &Job, facts: &Facts, steps: &mut Vec<Step>) {
     let service = job.role.service();
     facts.configuration_steps(steps);
+    if facts.root.is_none() {
+        let state = Init::Windows.state(job.role);
+        steps.push(Step::Folder { path: state.clone(), mode: 0o700 });
+        steps.push(Step::run(for_the_service_alone(&state)));
+    }
     let undo = (!facts.installed).then_some(Scm::Delete { service });
     steps.push(Step::Scm { order: Scm::Register(registration(job)), undo });
     if facts.start {
         let undo = (!facts.running).then_some(Scm::Stop { service });
         steps.push(Step::Scm { order: Scm::Restart { service }, undo });
     }
+}
+
+/// Takes a folder from all users, who may read what is below `%ProgramData%`, and gives it to the system, the
+/// administrators and the account, by their numbers: names differ from language to language (well-known SIDs).
+fn for_the_service_alone(folder: &str) -> Call {
+    let rights = ["*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F", "*S-1-5-19:(OI)(CI)M"];
+    Call::new("icacls", [folder, "/inheritance:r", "/grant:r"].into_iter().chain(rights).chain(["/q"]))
 }
 
 /// Back to a system without the service.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Fact;
+#[cfg(target_env = "gnu")]
 use crate::ring::CHUNK_BYTES;
 
 /// The clocks of this computer.
