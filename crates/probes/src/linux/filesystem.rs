@@ -51,12 +51,17 @@ fn is_boxed_in(host: &Host) -> bool {
     }
 }
 
-/// Whether both tables have the same file system at `/` and yet differ. In a container, which has
-/// another one there, the first process may still be the host's.
+/// Whether both tables have the same file system at `/`, and only for this process it is read-only. A
+/// container has another one there, and who has mounts of its own otherwise is to see them.
 fn is_view_of(own: &[u8], init: &[u8]) -> bool {
-    let root = |table| mounts(table).filter(|m| m.mountpoint.0 == b"/").last().map(|m| (m.device, m.root.0));
-    let roots = (root(own), root(init));
-    own != init && roots.0.is_some() && roots.0 == roots.1
+    let root = |table| mounts(table).filter(|m| m.mountpoint.0 == b"/").last();
+    match (root(own), root(init)) {
+        (Some(own), Some(init)) => {
+            let same = (own.device, own.root.0) == (init.device, init.root.0);
+            same && own.read_only() && !init.read_only()
+        }
+        _ => false,
+    }
 }
 
 struct Filesystems {
@@ -116,7 +121,9 @@ mod tests {
         let container = b"7 6 0:9 / / rw - overlay overlay rw\n";
         let chroot = b"2 1 8:2 / /d rw - ext4 /dev/sda2 rw\n";
         assert!(is_view_of(boxed, host));
-        for other in [&host[..], container, chroot, b""] {
+        assert!(!is_view_of(boxed, boxed), "a host whose root is read-only for all");
+        let more = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:7 / /mine rw - tmpfs mine rw\n";
+        for other in [&host[..], container, chroot, more, b""] {
             assert!(!is_view_of(other, host), "{}", String::from_utf8_lossy(other));
         }
     }
