@@ -145,7 +145,7 @@ impl Hands for Played {
             }
             ("systemctl", ["daemon-reload" | "reset-failed", ..])
             | ("launchctl", ["enable", _])
-            | ("chown" | "install" | "addgroup" | "delgroup", _) => {}
+            | ("chown" | "install" | "addgroup" | "delgroup" | "icacls", _) => {}
             _ => panic!("an unexpected call: {call}"),
         }
         Ok(String::new())
