@@ -16,7 +16,7 @@ use crate::service::carry_out::{Hands, all_or_nothing, as_far_as_possible};
 use crate::service::install::{self, Facts};
 use crate::service::machine::{Machine, is_administrator};
 use crate::service::status::{NOT_INSTALLED, RUNNING, STOPPED, Status};
-use crate::service::{Init, Job, Role, configuration, plan, systemd};
+use crate::service::{Init, Job, PROGRAM_DATA, Role, configuration, plan, systemd};
 use crate::settings::definition;
 use crate::settings::layers::Layers;
 
@@ -169,7 +169,12 @@ fn check_settings(
     old: Option<&str>,
 ) -> Result<Vec<String>, Failure> {
     let state = init.state(role);
-    let environment = |name: &str| (name == "STATE_DIRECTORY").then(|| OsString::from(&state));
+    let environment = |name: &str| match name {
+        "STATE_DIRECTORY" => Some(OsString::from(&state)),
+        // Where a service of Windows looks for its folder.
+        "ProgramData" => Some(OsString::from(PROGRAM_DATA)),
+        _ => None,
+    };
     let file = old.map(|text| (PathBuf::from(configuration), text));
     let mut layers = Layers::with_text(typed.clone(), file, environment);
     let log = LogConfig::from(&mut layers);

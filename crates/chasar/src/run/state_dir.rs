@@ -25,8 +25,10 @@ pub(crate) fn default_or_problem<E: Fn(&str) -> Option<OsString>>(
 /// A folder for `part` in the data of all users for a service, else in the user's own.
 #[cfg(windows)]
 fn default(part: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let data = if crate::windows::service::runs() { "ProgramData" } else { "LOCALAPPDATA" };
-    Some(PathBuf::from(variable(data)?).join("chasar").join(part))
+    let of_user = if crate::windows::service::runs() { None } else { variable("LOCALAPPDATA") };
+    // An account that never signed in has no folder of its own.
+    let data = of_user.or_else(|| variable("ProgramData"))?;
+    Some(PathBuf::from(data).join("chasar").join(part))
 }
 
 /// A folder for `part` in the one that systemd made for the service, or in that of the system for root,

@@ -33,6 +33,9 @@ pub(crate) mod windows;
 /// the word would run the service as root.
 pub(crate) const ACCOUNT: &str = "chasar";
 
+/// Where Windows keeps the data of all users, unless somebody has moved it.
+pub(crate) const PROGRAM_DATA: &str = r"C:\ProgramData";
+
 /// What runs as a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Role {

@@ -14,6 +14,9 @@ use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use super::plan::Scm;
 use super::windows::{ACCOUNT, RESET_AFTER, RESTART_AFTER, Registration};
 
+/// The manager does not know what it is told (winerror.h).
+const ERROR_INVALID_LEVEL: i32 = 124;
+
 /// How long a service may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -80,16 +83,25 @@ fn register(registration: &Registration) -> Result<(), String> {
         account_name: Some(ACCOUNT.into()),
         account_password: None,
     };
-    let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START | ServiceAccess::QUERY_STATUS;
-    let service = match open(registration.service, access) {
-        Ok(service) => {
-            service.change_config(&info).map_err(words)?;
-            service
-        }
-        Err(_) => manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)
-            .and_then(|manager| manager.create_service(&info, access))
-            .map_err(words)?,
-    };
+    let access = ServiceAccess::CHANGE_CONFIG
+        | ServiceAccess::START
+        | ServiceAccess::QUERY_STATUS
+        | ServiceAccess::DELETE;
+    if let Ok(service) = open(registration.service, access) {
+        service.change_config(&info).map_err(words)?;
+        return describe(&service, registration);
+    }
+    let service = manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)
+        .and_then(|manager| manager.create_service(&info, access))
+        .map_err(words)?;
+    describe(&service, registration).inspect_err(|_| {
+        // Half a service is none; the first error is what counts.
+        let _ = service.delete();
+    })
+}
+
+/// What is said of a service apart from its registration.
+fn describe(service: &Service, registration: &Registration) -> Result<(), String> {
     service.set_description(registration.description).map_err(words)?;
     let again = |delay| ServiceAction { action_type: ServiceActionType::Restart, delay };
     let actions = ServiceFailureActions {
@@ -98,9 +110,14 @@ fn register(registration: &Registration) -> Result<(), String> {
         command: None,
         actions: Some(RESTART_AFTER.map(again).to_vec()),
     };
-    service.update_failure_actions(actions).map_err(words)?;
+    let restarts = service.update_failure_actions(actions);
     // An end with an error that was reported counts as a failure too.
-    service.set_failure_actions_on_non_crash_failures(true).map_err(words)
+    let restarts = restarts.and_then(|()| service.set_failure_actions_on_non_crash_failures(true));
+    match restarts {
+        // Wine's service control manager knows no restarts; that is no reason to have no service.
+        Err(Error::Winapi(e)) if e.raw_os_error() == Some(ERROR_INVALID_LEVEL) => Ok(()),
+        other => other.map_err(words),
+    }
 }
 
 fn stop(service: &str) -> Result<(), String> {
