@@ -36,7 +36,9 @@ fn watch(masternodes: &Site, clientnodes: &Site, what: &str) -> Value {
     });
     let ledger = subscriber.ledger();
     let session = &ledger.sessions()[0];
-    let sampled: Vec<i64> = ledger.session(session).map(|e| e.sampled_at_ms).collect();
+    // The first reports may have been sent again behind later ones: the masternode was still starting.
+    let sampled: BTreeSet<i64> = ledger.session(session).map(|e| e.sampled_at_ms).collect();
+    let sampled: Vec<i64> = sampled.into_iter().collect();
     let (first, last) = (sampled[0], sampled[sampled.len() - 1]);
     let average = (last - first) as f64 / 1e3 / (sampled.len() - 1) as f64;
     eprintln!("{what}: a report every {average:.3} s");
