@@ -264,16 +264,25 @@ fn windows_service_starts_reports_and_stops() {
     clientnode::clean(&mut keep, &far);
     let mut keep = Program::start("watch", keep, &site.folder().join("watch.log"), None);
 
-    let path = tell(&site, "winepath", &["-w", executable.path().to_str().expect("a path of UTF-8")]);
-    // Where its data lies is a matter of the prefix, which other tests share: a folder of its own.
-    let state = tell(&site, "winepath", &["-w", site.folder().join("service").to_str().expect("UTF-8")]);
-    let line = format!(
-        "\"{}\" clientnode start {} --state-dir {} --service",
-        path.trim(),
-        site.address(),
-        state.trim()
-    );
-    tell(&site, "sc", &["create", SERVICE, "binPath=", &line]);
+    // Where its data lies is a matter of the prefix, which other tests share: files of its own.
+    let own = |name: &str| {
+        let path = site.folder().join(name);
+        tell(&site, "winepath", &["-w", path.to_str().expect("UTF-8")]).trim().to_owned()
+    };
+    let (state, settings) = (own("service"), own("chasar.toml"));
+    let chasar = |arguments: &[&str]| {
+        let mut command = far.command();
+        clientnode::clean(command.arg("service").args(arguments), &far);
+        let output = command.output().expect("wine starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), format!("{said}{errors}"))
+    };
+    let address = site.address().to_string();
+    let install = ["install", "clientnode", &address, "--state-dir", &state, "--config", &settings];
+    let (code, said) = chasar(&install);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("is running, and starts with the system"), "{said}");
     let query = || tell(&site, "sc", &["query", SERVICE]);
     let reached = |state: &str| {
         until(SOON, &format!("a service that is {state}"), || {
@@ -281,8 +290,9 @@ fn windows_service_starts_reports_and_stops() {
             if said.contains(state) { Ok(said) } else { Err(said) }
         })
     };
-    tell(&site, "sc", &["start", SERVICE]);
     reached("RUNNING");
+    let (code, said) = chasar(&["status", "clientnode"]);
+    assert_eq!(code, Some(0), "{said}");
     until(SOON, "reports of the service", || {
         keep.running()?;
         let count = reports(&subscriber, true).len();
@@ -291,7 +301,10 @@ fn windows_service_starts_reports_and_stops() {
     tell(&site, "sc", &["stop", SERVICE]);
     let stopped = reached("STOPPED");
     assert!(stopped.contains("WIN32_EXIT_CODE    : 0"), "{stopped}");
-    tell(&site, "sc", &["delete", SERVICE]);
+    assert_eq!(chasar(&["status", "clientnode"]).0, Some(3));
+    let (code, said) = chasar(&["uninstall", "clientnode"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(chasar(&["status", "clientnode"]).0, Some(4));
     until(SOON, "a good-bye", || {
         let last = reports(&subscriber, true).pop().expect("there were some");
         if last["leaving"] == true { Ok(()) } else { Err(last["sequence"].to_string()) }
