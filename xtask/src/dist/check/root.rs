@@ -33,7 +33,7 @@ impl Root {
             let needed = "needed: root, debootstrap (Debian: debootstrap)";
             let fresh = folder.with_extension("fresh");
             let mut debootstrap = Command::new("debootstrap");
-            debootstrap.args(["--variant=minbase", RELEASE]).arg(&fresh).arg(mirror());
+            debootstrap.args(["--variant=minbase", RELEASE]).arg(&fresh).args(mirror());
             output(&mut debootstrap).map_err(|e| format!("{e}\n{needed}"))?;
             // Under another name until it is whole.
             let part = kept.with_extension("part");
@@ -85,10 +85,9 @@ impl Root {
     }
 }
 
-/// The mirror that this computer gets Debian from.
-fn mirror() -> String {
+/// The mirror that this computer gets Debian from; without one debootstrap takes its own.
+fn mirror() -> Option<String> {
     let format = ["indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"];
-    let targets = output(Command::new("apt-get").args(format)).unwrap_or_default();
-    let site = targets.lines().find_map(|line| line.strip_suffix(&format!(" {RELEASE}")));
-    site.unwrap_or("http://deb.debian.org/debian").to_owned()
+    let targets = output(Command::new("apt-get").args(format)).ok()?;
+    targets.lines().find_map(|line| line.strip_suffix(&format!(" {RELEASE}"))).map(str::to_owned)
 }
