@@ -116,8 +116,9 @@ impl Core {
                     Effect::Accepted { node_id, replayed } => {
                         let Some((report, body)) = came.take() else { continue };
                         outbox.publications.push(Publication::Report(node_id.clone(), body));
-                        let now_ms = inbox.now.unix_ms;
-                        entries.push(Entry::Report { node_id, report, replayed, now_ms });
+                        if !replayed {
+                            entries.push(Entry::Report { node_id, report, now_ms: inbox.now.unix_ms });
+                        }
                     }
                     effect => {
                         entries.extend(entry(&effect));

@@ -149,7 +149,12 @@ impl Masternode {
         };
         parts.push("stream");
         spawn("stream", ended_sender.clone(), move || part.run())?;
-        let part = History { entries: entries_queue.clone(), questions, counts: counts.clone() };
+        let part = History {
+            entries: entries_queue.clone(),
+            questions,
+            counts: counts.clone(),
+            remembered: published.load_full(),
+        };
         parts.push("history");
         spawn("history", ended_sender.clone(), move || part.run())?;
         let part = Core {

@@ -13,17 +13,19 @@
 //! | [`linux`] | Linux: [`Host`], the registry, one file for each family |
 //! | [`windows`] | Windows: the same, over a few calls that answer for the whole system |
 //! | `sysinfo` | macOS and FreeBSD, the same; compiled for tests on Linux too |
-//! | `other` | a system without probes |
 //!
 //! Another system is a module beside [`linux`] with a `Host` and a `REGISTRY` of its own.
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
+compile_error!(
+    "Chasar has no probes for this system: they are a module with a Host and a REGISTRY, as `linux` is"
+);
 
 mod address;
 mod clock;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod mounts;
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
-mod other;
 pub mod probe;
 mod rank;
 pub mod sampler;
@@ -38,10 +40,6 @@ pub mod windows;
 pub use linux::Host;
 #[cfg(target_os = "linux")]
 use linux::REGISTRY;
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
-pub use other::Host;
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
-use other::REGISTRY;
 pub use probe::{Now, Outcome, Probe, ProbeError, Setup};
 pub use sampler::{Config, Monotonic, ProcessList, Sampler};
 pub use slot::{Background, Reading, Slot};

@@ -49,10 +49,10 @@ pub(crate) fn attempt<T>(shared: &Shared, id: u64, write: impl FnOnce() -> Resul
 
 /// Writes a frozen pane to one segment for each window that it has samples of.
 pub(crate) fn flush(shared: &Shared, pane: &Pane, now_ms: i64) -> Result<Vec<OpenSegment>> {
-    let windows: Vec<(i64, i64)> = match (pane.window, pane.times()) {
-        (_, None) => Vec::new(),
-        (Some(window), _) => vec![window],
-        (None, Some(_)) => {
+    let windows: Vec<(i64, i64)> = match pane.window {
+        _ if pane.samples == 0 => Vec::new(),
+        Some(window) => vec![window],
+        None => {
             let hours: BTreeSet<i64> = pane.all_times().map(|t| t.div_euclid(HOUR_MS) * HOUR_MS).collect();
             hours.into_iter().map(|from| (from, from + HOUR_MS)).collect()
         }

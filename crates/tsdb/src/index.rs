@@ -43,12 +43,15 @@ impl Matcher {
         let value = value.into();
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(
-                regex::RegexBuilder::new(&format!("^(?s:{value})$"))
-                    .size_limit(MAX_PATTERN_BYTES)
-                    .build()
-                    .map_err(|e| Error::Pattern(e.to_string()))?,
-            ),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                let build = |pattern: &str| {
+                    let mut builder = regex::RegexBuilder::new(pattern);
+                    builder.size_limit(MAX_PATTERN_BYTES).build().map_err(|e| Error::Pattern(e.to_string()))
+                };
+                // By itself first: a parenthesis too many would end the group around it.
+                build(&value)?;
+                Some(build(&format!("^(?s:{value})$"))?)
+            }
         };
         Ok(Matcher { name: name.into(), op, value, regex })
     }

@@ -178,11 +178,11 @@ fn next_job(segments: &[Arc<OpenSegment>], open: &[(i64, i64)], shared: &Shared,
         };
         Job { inputs, header, rollups }
     };
-    let days: BTreeMap<i64, ()> = segments
+    let days: BTreeSet<i64> = segments
         .iter()
-        .map(|s| (s.segment.header.from_ms.div_euclid(DAY_MS).saturating_mul(DAY_MS), ()))
+        .map(|s| s.segment.header.from_ms.div_euclid(DAY_MS).saturating_mul(DAY_MS))
         .collect();
-    for &day in days.keys() {
+    for day in days {
         let day_end = day.saturating_add(DAY_MS);
         let in_day = raw(day, day_end);
         let due = |sides: &[&Arc<OpenSegment>]| {
@@ -244,8 +244,11 @@ fn carry_out(shared: &Shared, job: Job, done: &mut Maintained) -> Result<()> {
         written.iter().map(|w| Ok(Arc::new(w.open(shared)?))).collect()
     };
     let segments = publish().inspect_err(|_| {
-        for written in &written {
+        // The merged one before its rollups, which mean nothing without it.
+        for written in written.iter().rev() {
             written.remove(shared);
+            // One that has its name already comes again with the next attempt, under another.
+            shared.discard(segment_name(written.id));
         }
     })?;
     let replaced: HashSet<u64> = job
@@ -308,7 +311,11 @@ fn retain(shared: &Shared, now_ms: i64, wanted: u64, done: &mut Maintained) -> R
         let victim = victim.or_else(|| (total > options.max_bytes).then(too_much).flatten());
         let Some(victim) = victim else { return Ok(()) };
         let name = &victim.segment.name;
-        shared.storage.remove(name).map_err(Error::io("remove", name))?;
+        match shared.storage.remove(name) {
+            // Somebody else has removed it, as one who has damaged files is told to.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            other => other.map_err(Error::io("remove", name))?,
+        }
         if header(victim).tier == Tier::Raw {
             shared.raw_floor_ms.fetch_max(header(victim).to_ms, Ordering::Relaxed);
         }

@@ -274,6 +274,11 @@ impl WalWriter {
         if payload == 0 {
             return Ok(());
         }
+        // What a reader would take for a torn record must not be acknowledged.
+        if payload > MAX_RECORD_BYTES as usize {
+            let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "one commit is too large for a log");
+            return Err(Error::io("write", &self.name)(cause));
+        }
         let (head, body) = self.record.split_at_mut(RECORD_HEAD_BYTES);
         head[..4].copy_from_slice(&(payload as u32).to_le_bytes());
         head[4..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());

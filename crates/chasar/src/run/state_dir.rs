@@ -78,11 +78,6 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
-fn is_root() -> bool {
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,11 +11,6 @@ mod bsd;
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 pub(crate) use bsd::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
 
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
-mod other;
-#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "freebsd", windows)))]
-pub(crate) use other::{Clock, Usage, hardware_facts, keep_memory_small, release_memory};
-
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]

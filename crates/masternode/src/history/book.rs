@@ -28,6 +28,12 @@ struct Node {
     newest: [Option<Values>; Part::ALL.len()],
 }
 
+impl Node {
+    fn new(instance: Arc<str>) -> Node {
+        Node { instance, is_up: false, names: Names::default(), newest: [const { None }; Part::ALL.len()] }
+    }
+}
+
 /// A row with its layout.
 #[derive(Clone, Debug)]
 pub(crate) struct Values {
@@ -45,20 +51,17 @@ pub(crate) struct Newest {
 }
 
 impl Book {
-    /// Takes a report that came at `now_ms`; nodes of 2016 do not say when they sampled.
-    pub(crate) fn report(&mut self, node_id: &Arc<str>, report: &Report, replayed: bool, now_ms: i64) {
+    /// Takes a node's newest report, which came at `now_ms`; nodes of 2016 do not say when they sampled.
+    pub(crate) fn report(&mut self, node_id: &Arc<str>, report: &Report, now_ms: i64) {
         let at_ms = report.sampled_at_ms.unwrap_or(now_ms);
-        // What comes late says nothing about now, not even the host's name.
-        let known = self.nodes.contains_key(node_id);
-        let node = self.nodes.entry(node_id.clone()).or_insert_with(|| Node {
-            instance: self.instances.of(node_id, &report.hostname),
-            is_up: false,
-            names: Names::default(),
-            newest: [const { None }; Part::ALL.len()],
-        });
-        if known && !replayed {
-            node.instance = self.instances.of(node_id, &report.hostname);
+        // Its last one says nothing about now.
+        if report.leaving == Some(true) {
+            return self.down(node_id);
         }
+        let instance = self.instances.of(node_id, &report.hostname);
+        let node = self.nodes.entry(node_id.clone()).or_insert_with(|| Node::new(instance.clone()));
+        node.instance = instance;
+        node.is_up = true;
         self.rows.clear();
         catalog::walk(report, &mut self.rows);
         node.names.push(&report.process, at_ms, &mut self.rows);
@@ -71,20 +74,16 @@ impl Book {
                 _ => self.layouts.of(&row.shape),
             };
             layout.once(&mut row.values);
-            if replayed {
-                continue;
-            }
             let newest = newest.get_or_insert_with(|| Values { layout: layout.clone(), values: Vec::new() });
             newest.layout = layout;
-            newest.values.clone_from(&row.values);
+            std::mem::swap(&mut newest.values, &mut row.values);
         }
-        if !replayed {
-            node.is_up = true;
-            // Its last one: the core says that it left before it hands the report on.
-            if report.leaving == Some(true) {
-                self.down(node_id);
-            }
-        }
+    }
+
+    /// Knows a node from before, of which nothing has come yet.
+    pub(crate) fn remember(&mut self, node_id: &Arc<str>, hostname: &str, is_up: bool) {
+        let node = Node { is_up, ..Node::new(self.instances.of(node_id, hostname)) };
+        self.nodes.insert(node_id.clone(), node);
     }
 
     /// Reports of a node stopped coming, or it was stopped.
@@ -147,9 +146,9 @@ mod tests {
     fn the_newest_of_each_node_is_kept() {
         let mut book = Book::default();
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        book.report(&b, &report(r#"{"hostname":"web","sampled_at_ms":1000}"#), false, 5);
-        book.report(&a, &report(r#"{"hostname":"db","disk":{"total_bytes":7}}"#), false, 6);
-        book.report(&b, &report(r#"{"hostname":"web","sampled_at_ms":2000}"#), false, 7);
+        book.report(&b, &report(r#"{"hostname":"web","sampled_at_ms":1000}"#), 5);
+        book.report(&a, &report(r#"{"hostname":"db","disk":{"total_bytes":7}}"#), 6);
+        book.report(&b, &report(r#"{"hostname":"web","sampled_at_ms":2000}"#), 7);
         assert_eq!(
             said(&book),
             ["db true", "chasar_root_disk_size_bytes 7", "web true", "node_time_seconds 2"]
@@ -159,22 +158,31 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_late_is_not_news() {
+    fn a_node_from_before_is_known_and_keeps_its_name() {
+        let mut book = Book::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("aaaaaaaaaa".into(), "bbbbbbbbbb".into());
+        book.remember(&a, "web", false);
+        book.report(&b, &report(r#"{"hostname":"web","sampled_at_ms":1000}"#), 0);
+        assert_eq!(said(&book), ["web false", "web-bbbbbbbb true", "node_time_seconds 1"]);
+        book.remember(&a, "web", true);
+        assert_eq!(said(&book)[0], "web true");
+    }
+
+    #[test]
+    fn the_last_report_of_a_node_says_that_it_is_down() {
         let mut book = Book::default();
         let a: Arc<str> = "a".into();
-        book.report(&a, &report(r#"{"hostname":"new","sampled_at_ms":9000}"#), false, 0);
-        book.report(&a, &report(r#"{"hostname":"old","sampled_at_ms":1000}"#), true, 0);
-        assert_eq!(said(&book), ["new true", "node_time_seconds 9"]);
+        book.report(&a, &report(r#"{"hostname":"web","sampled_at_ms":1000}"#), 0);
+        book.report(&a, &report(r#"{"hostname":"web","sampled_at_ms":2000,"leaving":true}"#), 0);
+        assert_eq!(said(&book), ["web false"]);
     }
 
     #[test]
     fn a_node_that_is_down_has_only_that() {
         let mut book = Book::default();
         let a: Arc<str> = "a".into();
-        book.report(&a, &report(r#"{"hostname":"web","sampled_at_ms":1000}"#), false, 0);
+        book.report(&a, &report(r#"{"hostname":"web","sampled_at_ms":1000}"#), 0);
         book.down("a");
-        assert_eq!(said(&book), ["web false"]);
-        book.report(&a, &report(r#"{"hostname":"web","sampled_at_ms":1500}"#), true, 0);
         assert_eq!(said(&book), ["web false"]);
         book.forget("a");
         assert!(said(&book).is_empty());
@@ -184,13 +192,8 @@ mod tests {
     fn a_report_that_changes_its_shape_is_stored_as_it_is() {
         let mut book = Book::default();
         let a: Arc<str> = "a".into();
-        book.report(&a, &report(r#"{"hostname":"h","disk":{"total_bytes":7}}"#), false, 0);
-        book.report(
-            &a,
-            &report(r#"{"hostname":"h","disk":{"total_bytes":8,"total_bytes_used":1}}"#),
-            false,
-            0,
-        );
+        book.report(&a, &report(r#"{"hostname":"h","disk":{"total_bytes":7}}"#), 0);
+        book.report(&a, &report(r#"{"hostname":"h","disk":{"total_bytes":8,"total_bytes_used":1}}"#), 0);
         assert_eq!(said(&book), ["h true", "chasar_root_disk_size_bytes 8", "chasar_root_disk_used_bytes 1"]);
     }
 }

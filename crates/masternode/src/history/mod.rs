@@ -1,6 +1,6 @@
 //! The history thread: owns what nodes said, as series.
 //!
-//! The core hands on every report it accepted, and every change of a node's state; who wants to
+//! The core hands on every report that is a node's newest, and every change of a node's state; who wants to
 //! know the newest samples asks. It never keeps the core waiting: what does not fit into the queue
 //! is dropped, oldest first, and counted.
 
@@ -11,11 +11,12 @@ mod row;
 
 use std::sync::Arc;
 
+use chasar_fleet::State;
 use chasar_wire::Report;
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 use tokio::sync::oneshot;
 
-use crate::message::Counts;
+use crate::message::{Counts, Published};
 
 use book::Book;
 pub(crate) use book::Newest;
@@ -24,11 +25,10 @@ pub(crate) use row::{Layout, SeriesOf};
 /// What the core hands on.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    /// A report was accepted.
+    /// A node's newest report; what came late says nothing about now.
     Report {
         node_id: Arc<str>,
         report: Box<Report>,
-        replayed: bool,
         /// When it came, Unix milliseconds.
         now_ms: i64,
     },
@@ -82,11 +82,17 @@ pub(crate) struct History {
     pub(crate) entries: Receiver<Vec<Entry>>,
     pub(crate) questions: Receiver<Question>,
     pub(crate) counts: Arc<Counts>,
+    /// The nodes known from before.
+    pub(crate) remembered: Arc<Published>,
 }
 
 impl History {
     pub(crate) fn run(self) -> Result<(), String> {
         let mut book = Book::default();
+        for node in &self.remembered.fleet.nodes {
+            let is_up = matches!(node.state, State::Live | State::Late);
+            book.remember(&node.node_id, &node.about.hostname, is_up);
+        }
         loop {
             select! {
                 recv(self.entries) -> batch => match batch {
@@ -107,8 +113,8 @@ impl History {
     fn take(&self, book: &mut Book, batch: Vec<Entry>) {
         for entry in batch {
             match entry {
-                Entry::Report { node_id, report, replayed, now_ms } => {
-                    book.report(&node_id, &report, replayed, now_ms);
+                Entry::Report { node_id, report, now_ms } => {
+                    book.report(&node_id, &report, now_ms);
                     self.counts.history_left_out.add(std::mem::take(&mut book.left_out));
                 }
                 Entry::Down { node_id } => book.down(&node_id),
@@ -132,7 +138,7 @@ mod tests {
 
     fn report(hostname: &str) -> Entry {
         let report = chasar_wire::decode(format!(r#"{{"hostname":"{hostname}"}}"#).as_bytes()).unwrap();
-        Entry::Report { node_id: hostname.into(), report: Box::new(report), replayed: false, now_ms: 0 }
+        Entry::Report { node_id: hostname.into(), report: Box::new(report), now_ms: 0 }
     }
 
     #[test]
@@ -154,7 +160,7 @@ mod tests {
     fn who_asks_gets_the_newest() {
         let (sender, entries) = bounded(4);
         let (ask, questions) = bounded(4);
-        let history = History { entries, questions, counts: Arc::default() };
+        let history = History { entries, questions, counts: Arc::default(), remembered: Arc::default() };
         let thread = std::thread::spawn(move || history.run());
         sender.send(vec![report("web")]).unwrap();
         let newest = loop {

@@ -42,6 +42,9 @@ fn after_a_stop_nothing_comes_twice_and_nobody_joins_again() {
     running.stop(DEADLINE).unwrap();
     let site = Site { running: Masternode::start(config(folder.path())).unwrap(), folder };
     assert_eq!(site.fleet()["totals"]["nodes"], 1);
+    // The series that alerts stand on is there although nothing has come yet.
+    let page = site.get("/metrics?instance=host-n1", "").body;
+    assert!(page.contains("\nup{instance=\"host-n1\",job=\"chasar\"} "), "{page}");
     send(&site, &[2, 3, 4, 5, 6]);
     assert_eq!(counted(&site), (3.0, 2.0));
     assert_eq!(site.metric("chasar_node_events_total{event=\"joined\"}"), 0.0);

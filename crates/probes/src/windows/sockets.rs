@@ -110,7 +110,7 @@ impl Probe for SocketCounters {
 
     fn read(&mut self, _: &Host, _: &Now, report: &mut Report) -> Result<Outcome, ProbeError> {
         let sockets = report.sockets.get_or_insert_default();
-        let protocols = sockets.protocols.get_or_insert_default();
+        let protocols = sockets.protocols.insert(NetworkProtocols::default());
         self.tcp(protocols)?;
         self.udp(protocols)?;
         protocols.ip_forwarding = sys::ip_forwarding(Ip::V4).ok().map(u64::from).filter(|n| *n > 0);

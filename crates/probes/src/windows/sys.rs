@@ -120,8 +120,9 @@ impl Buffer {
     }
 
     fn grow(&mut self, wanted: u32) -> io::Result<()> {
-        // A quarter more than was asked for, since lists grow between two calls.
-        let bytes = (wanted as usize).max(8 * self.words.len()).max(512).saturating_mul(5) / 4;
+        // A quarter more than was asked for, since lists grow between two calls. And never too little for all
+        // cores, of which class 8 fills in what fits and calls that success: a group has 64 of 48 bytes.
+        let bytes = (wanted as usize).max(8 * self.words.len()).max(64 * 48).saturating_mul(5) / 4;
         if bytes > LARGEST_ANSWER_BYTES {
             return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the system's answer is over 256 MiB"));
         }

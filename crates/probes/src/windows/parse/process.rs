@@ -167,7 +167,8 @@ impl Table {
         self.before.clear();
         self.before.extend(self.processes.iter().map(|p| (p.pid, p.created, p.cpu_time)));
         self.sampled = !self.before.is_empty();
-        parse(buffer, &mut self.processes)?;
+        // Half a list would make the other half look new at the next sample.
+        parse(buffer, &mut self.processes).inspect_err(|_| self.processes.clear())?;
         self.processes.retain(|process| process.pid != 0);
         self.processes.sort_unstable_by_key(|process| process.pid);
         Ok(())
