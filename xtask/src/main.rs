@@ -31,7 +31,8 @@ enum Task {
     },
     /// Prepare the peers that tests need, in `.cache/`, and print where they are.
     Peers,
-    /// Write `docs/report.schema.json`, `docs/event.schema.json` and `docs/metrics.md` from the types of `wire`.
+    /// Write `docs/report.schema.json`, `docs/event.schema.json`, `docs/metrics.md` and
+    /// `python/src/chasar/schema.py` from the types of `wire`.
     Schema,
     /// Build the program for every platform, and prove each build as far as this computer can.
     Platforms(platforms::Options),

@@ -364,6 +364,7 @@ mod tests {
         assert!(regex.matches("b") && regex.matches("c") && !regex.matches("bc") && !regex.matches("b\n"));
         assert!(matches!(Matcher::new("a", MatchOp::Regex, "("), Err(Error::Pattern(_))));
         assert!(Matcher::new("a", MatchOp::Regex, "((a{1000}){1000}){1000}").is_err());
+        assert!(Matcher::new("a", MatchOp::Regex, "b)|(?:c").is_err(), "no group but its own may be closed");
     }
 
     #[test]

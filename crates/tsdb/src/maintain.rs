@@ -1,6 +1,6 @@
 //! What is to be done regularly: panes become segments, segments are merged, old ones removed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 
@@ -9,7 +9,9 @@ use crate::flush::flush;
 use crate::head::Pane;
 use crate::merge::{Job, Merged, merge};
 use crate::segment::{Header, Tier};
-use crate::store::{Health, OpenSegment, Shared, Store, health_of, lock, log_name, read, write};
+use crate::store::{
+    Health, OpenSegment, Shared, Store, health_of, lock, log_name, read, segment_name, write,
+};
 use crate::time::{DAY_MS, HOUR_MS};
 
 /// Segments of late samples after which a merged hour or day is merged anew.
@@ -178,10 +180,8 @@ fn next_job(segments: &[Arc<OpenSegment>], open: &[(i64, i64)], shared: &Shared,
         };
         Job { inputs, header, rollups }
     };
-    let days: BTreeSet<i64> = segments
-        .iter()
-        .map(|s| s.segment.header.from_ms.div_euclid(DAY_MS).saturating_mul(DAY_MS))
-        .collect();
+    let days: BTreeSet<i64> =
+        segments.iter().map(|s| s.segment.header.from_ms.div_euclid(DAY_MS).saturating_mul(DAY_MS)).collect();
     for day in days {
         let day_end = day.saturating_add(DAY_MS);
         let in_day = raw(day, day_end);

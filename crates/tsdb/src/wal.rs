@@ -276,7 +276,8 @@ impl WalWriter {
         }
         // What a reader would take for a torn record must not be acknowledged.
         if payload > MAX_RECORD_BYTES as usize {
-            let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, "one commit is too large for a log");
+            let cause =
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, "one commit is too large for a log");
             return Err(Error::io("write", &self.name)(cause));
         }
         let (head, body) = self.record.split_at_mut(RECORD_HEAD_BYTES);

@@ -42,7 +42,8 @@ service control manager of Windows), enabled and started, and started again when
 and OpenRC it runs as the account \"chasar\", without any privilege.
 
 Run it again to change settings, or after the program was replaced. If a step fails, those before it are \
-undone. chasar service uninstall takes everything back.";
+undone. chasar service uninstall removes the service and says what stays; --purge removes that too, but for a \
+file given with --config.";
 
 /// Make the clientnode start with the system, and start it now
 #[derive(Debug, Args)]
@@ -89,7 +90,7 @@ Examples:
 /// How to install.
 #[derive(Debug, Args)]
 pub(crate) struct HowToInstall {
-    /// Configuration file that the service reads [default: /etc/chasar/chasar.toml]
+    /// Configuration file that the service reads; by default that of the system
     #[arg(long = "config", value_name = "path", value_hint = clap::ValueHint::FilePath)]
     pub(crate) configuration: Option<PathBuf>,
     /// Show what would be written and run, and touch nothing

@@ -43,22 +43,21 @@ fn system(place: &WhichSystem) -> Result<(Machine, Init), Failure> {
         Some(init) => init,
         None => install::detect(place.root.as_deref(), &mut machine).map_err(Failure::new)?,
     };
-    let here = match init {
-        Init::Windows => cfg!(windows),
-        _ => !cfg!(windows),
-    };
     if init == Init::Windows && place.root.is_some() {
         return Err(Failure::new("services of Windows are no files; leave --root out"));
-    }
-    if !here && place.root.is_none() {
-        // The plan can be shown all the same.
-        tracing::debug!("{} is not of this system", init.name());
     }
     Ok((machine, init))
 }
 
-fn needs_administrator(place: &WhichSystem, dry_run: bool) -> Result<(), Failure> {
-    if dry_run || place.root.is_some() || is_administrator() {
+/// Whether the system here can be changed that way; what would be done can be shown anywhere.
+fn may_change(place: &WhichSystem, init: Init) -> Result<(), Failure> {
+    if place.root.is_none() && (init == Init::Windows) != cfg!(windows) {
+        let name = init.name();
+        return Err(Failure::new(format_args!(
+            "{name} is not of this system; --dry-run shows what it would do"
+        )));
+    }
+    if place.root.is_some() || is_administrator() {
         return Ok(());
     }
     let line: Vec<String> = std::env::args().skip(1).collect();
@@ -108,7 +107,7 @@ fn install(
         let shown = plan::shown(&steps);
         return to_stdout(|out| write!(out, "{shown}")).map(drop);
     }
-    needs_administrator(&how.place, how.dry_run)?;
+    may_change(&how.place, init)?;
     all_or_nothing(&steps, &mut machine, &mut say).map_err(|broken| {
         let undone = if broken.left.is_empty() { "; everything before it was undone" } else { "" };
         let mut failure = Failure::new(format_args!("{}{undone}", broken.what));
@@ -203,7 +202,7 @@ fn uninstall(args: &UninstallService) -> Result<(), Failure> {
         to_stdout(|out| write!(out, "{shown}")).map(drop)?;
     } else {
         if !steps.is_empty() {
-            needs_administrator(&args.place, args.dry_run)?;
+            may_change(&args.place, init)?;
         }
         let failed = as_far_as_possible(&steps, &mut machine, &mut say);
         if let Some((first, rest)) = failed.split_first() {

@@ -16,6 +16,8 @@ struct Played {
     files: Machine,
     /// What the programs have brought about: `enabled`, `running`, the account.
     state: BTreeSet<&'static str>,
+    /// The configuration that was there when the service was last started.
+    started_with: String,
     /// Things done or tried that change something.
     done: usize,
     /// Which of them fails.
@@ -28,7 +30,15 @@ impl Played {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir_all(folder.path().join("etc")).expect("a folder");
         let files = Machine::new(Some(folder.path()));
-        Played { folder, files, state: BTreeSet::new(), done: 0, fails: None, calls: Vec::new() }
+        Played {
+            folder,
+            files,
+            state: BTreeSet::new(),
+            started_with: String::new(),
+            done: 0,
+            fails: None,
+            calls: Vec::new(),
+        }
     }
 
     /// Counts something that changes the system; the one that is to fail does.
@@ -50,6 +60,15 @@ impl Played {
         Ok(())
     }
 
+    /// Starts the service, which reads its configuration once.
+    fn start(&mut self) -> Result<(), String> {
+        let of = [Init::Systemd, Init::Windows].map(Init::configuration);
+        let text = of.iter().find_map(|path| self.files.read(path).ok().flatten());
+        self.started_with =
+            text.map(|(text, _)| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+        self.set("running", true)
+    }
+
     /// All files with their content, and what the programs have brought about.
     fn everything(&self) -> (BTreeMap<String, String>, BTreeSet<&'static str>) {
         fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<String, String>) {
@@ -66,6 +85,9 @@ impl Played {
         }
         let mut found = BTreeMap::new();
         walk(self.folder.path(), self.folder.path(), &mut found);
+        if self.state.contains("running") {
+            found.insert("what runs was started with".to_owned(), self.started_with.clone());
+        }
         (found, self.state.clone())
     }
 
@@ -127,7 +149,22 @@ impl Hands for Played {
         if matches!(call.program, "journalctl" | "tail") {
             return Ok("error: 10.0.0.1 is not mine".to_owned());
         }
+        let starts = matches!(
+            (call.program, words.as_slice()),
+            ("systemctl", ["restart", _])
+                | ("rc-service", [_, "restart"])
+                | ("launchctl", ["bootstrap", ..])
+                | ("sc.exe", ["start", _])
+        );
+        // A start that fails leaves nothing running.
+        if starts {
+            self.set("running", false)?;
+        }
         self.change()?;
+        if starts {
+            self.start()?;
+            return Ok(String::new());
+        }
         match (call.program, words.as_slice()) {
             ("systemd-sysusers" | "useradd" | "adduser", _) => self.set("account", true)?,
             ("userdel" | "deluser", _) => self.set("account", false)?,
@@ -137,9 +174,6 @@ impl Hands for Played {
                 self.set("enabled", false)?;
                 self.set("running", false)?;
             }
-            ("systemctl", ["restart", _])
-            | ("rc-service", [_, "restart"])
-            | ("launchctl", ["bootstrap", ..]) => self.set("running", true)?,
             ("systemctl", ["stop", _]) | ("rc-service", [_, "stop"]) | ("launchctl", ["bootout", _]) => {
                 self.set("running", false)?;
             }
@@ -153,11 +187,14 @@ impl Hands for Played {
 
     fn scm(&mut self, order: &Scm) -> Result<(), String> {
         self.calls.push(order.to_string());
+        if matches!(order, Scm::Restart { .. }) {
+            self.set("running", false)?;
+        }
         self.change()?;
         match order {
             Scm::Register(_) => self.set("registered", true),
             Scm::Delete { .. } => self.set("registered", false),
-            Scm::Restart { .. } => self.set("running", true),
+            Scm::Restart { .. } => self.start(),
             Scm::Stop { .. } => self.set("running", false),
         }
     }

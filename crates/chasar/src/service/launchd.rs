@@ -89,20 +89,21 @@ fn escaped(text: &str) -> String {
 /// From a system without the service, or with an older one, to one with it.
 pub(crate) fn install(job: &Job, facts: &Facts, steps: &mut Vec<Step>) {
     let (role, label) = (job.role, label(job.role));
+    let path = Init::Launchd.unit(role);
+    // Before all that is written: what runs again after an undoing reads what was there.
+    if facts.root.is_none() && facts.running {
+        steps.push(Step::WhenUndone(Call::new("launchctl", ["bootstrap", "system", &path]).if_need_be()));
+    }
     facts.configuration_steps(steps);
     let state = Init::Launchd.state(role);
     for folder in ["/usr/local/var/chasar", "/usr/local/var/log/chasar"] {
         steps.push(Step::Folder { path: folder.to_owned(), mode: 0o755 });
     }
     steps.push(Step::Folder { path: state.clone(), mode: 0o700 });
-    let path = Init::Launchd.unit(role);
     let domain = format!("system/{label}");
     if facts.root.is_none() {
         for folder in std::iter::once(&state).chain(&job.writes_to) {
             steps.push(Step::run(Call::new("chown", [account(role), folder])));
-        }
-        if facts.running {
-            steps.push(Step::WhenUndone(Call::new("launchctl", ["bootstrap", "system", &path]).if_need_be()));
         }
     }
     let rotate = format!("# logfilename mode count size when flags\n{} 640 3 1024 * J\n", log(role));

@@ -112,12 +112,13 @@ pub(crate) fn install(job: &Job, facts: &Facts, steps: &mut Vec<Step>) {
             steps.push(Step::Run { call: Call::new("useradd", user), undo });
         }
     }
+    // Before all that is written: what runs again after an undoing reads what was there.
+    if facts.root.is_none() && facts.running {
+        steps.push(Step::WhenUndone(Call::new("rc-service", [service, "restart"]).if_need_be()));
+    }
     facts.configuration_steps(steps);
     if facts.root.is_none() {
         steps.extend(job.writes_to.iter().map(|folder| own_folder(folder)));
-        if facts.running {
-            steps.push(Step::WhenUndone(Call::new("rc-service", [service, "restart"]).if_need_be()));
-        }
     }
     steps.push(Step::Folder { path: "/etc/logrotate.d".to_owned(), mode: 0o755 });
     steps.push(Step::File { path: rotation(job.role), text: log_rotation(job.role), mode: 0o644 });

@@ -159,13 +159,16 @@ pub(crate) fn install(job: &Job, facts: &Facts, steps: &mut Vec<Step>) {
         let undo = facts.root.is_none().then(|| Call::new("userdel", [ACCOUNT]));
         steps.push(Step::Run { call, undo });
     }
-    facts.configuration_steps(steps);
     if facts.root.is_none() {
-        steps.extend(job.writes_to.iter().map(|folder| own_folder(folder)));
+        // Before all that is written: what runs again after an undoing reads what was there.
         if facts.running {
             steps.push(Step::WhenUndone(systemctl(["restart", unit]).if_need_be()));
         }
         steps.push(Step::WhenUndone(systemctl(["daemon-reload"])));
+    }
+    facts.configuration_steps(steps);
+    if facts.root.is_none() {
+        steps.extend(job.writes_to.iter().map(|folder| own_folder(folder)));
     }
     let text = self::unit(job);
     // The same from a package needs no second one above it.

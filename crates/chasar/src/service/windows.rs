@@ -59,6 +59,10 @@ pub(crate) fn registration(job: &Job) -> Registration {
 /// From a system without the service, or with an older one, to one with it.
 pub(crate) fn install(job: &Job, facts: &Facts, steps: &mut Vec<Step>) {
     let service = job.role.service();
+    // Before all that is written: what runs again after an undoing reads what was there.
+    if facts.running {
+        steps.push(Step::WhenUndone(Call::new("sc.exe", ["start", service]).if_need_be()));
+    }
     facts.configuration_steps(steps);
     if facts.root.is_none() {
         let state = Init::Windows.state(job.role);
@@ -88,8 +92,5 @@ pub(crate) fn uninstall(role: Role, facts: &Facts, steps: &mut Vec<Step>) {
     }
     if facts.installed {
         steps.push(Step::Scm { order: Scm::Delete { service }, undo: None });
-    }
-    if facts.purge {
-        steps.push(Step::RemoveTree { path: Init::Windows.state(role) });
     }
 }

@@ -242,6 +242,8 @@ pub(crate) static MASTERNODE_STATE_DIR: Setting<PathBuf> = Setting {
                 "/usr/local/var/chasar/masternode for root, else ~/Library/Application Support/chasar/masternode"
             } else if cfg!(target_os = "freebsd") {
                 "/var/db/chasar/masternode for root, else ~/.local/state/chasar/masternode"
+            } else if cfg!(windows) {
+                r"%ProgramData%\chasar\masternode for a service, else %LOCALAPPDATA%\chasar\masternode"
             } else {
                 "/var/lib/chasar/masternode for root, else ~/.local/state/chasar/masternode"
             },
@@ -392,6 +394,8 @@ pub(crate) static STATE_DIR: Setting<PathBuf> = Setting {
                 "/usr/local/var/chasar/clientnode for root, else ~/Library/Application Support/chasar/clientnode"
             } else if cfg!(target_os = "freebsd") {
                 "/var/db/chasar/clientnode for root, else ~/.local/state/chasar/clientnode"
+            } else if cfg!(windows) {
+                r"%ProgramData%\chasar\clientnode for a service, else %LOCALAPPDATA%\chasar\clientnode"
             } else {
                 "/var/lib/chasar/clientnode for root, else ~/.local/state/chasar/clientnode"
             },
