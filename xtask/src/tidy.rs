@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("chasar-fleet", &["chasar-wire"]),
     ("chasar-masternode", &["chasar-fleet", "chasar-link", "chasar-wire"]),
     ("chasar-tsdb", &[]),
+    ("chasar-query", &[]),
     ("chasar-top", &["chasar-link", "chasar-wire"]),
     ("chasar-doctor", &["chasar-clientnode", "chasar-fleet", "chasar-link", "chasar-probes", "chasar-wire"]),
 ];
@@ -99,11 +100,11 @@ const NEVER: &[(&str, &[&str], &str)] = &[
     ),
     (
         "SystemTime::now",
-        &["crates/fleet/src", "crates/wire/src", "crates/probes/src", "crates/tsdb/src"],
+        &["crates/fleet/src", "crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"],
         "reads no wall clock",
     ),
-    ("Instant::now", &["crates/fleet/src", "crates/wire/src", "crates/tsdb/src"], "reads no clock"),
-    ("std::net", &["crates/wire/src", "crates/probes/src", "crates/tsdb/src"], "opens no socket"),
+    ("Instant::now", &["crates/fleet/src", "crates/wire/src", "crates/tsdb/src", "crates/query/src"], "reads no clock"),
+    ("std::net", &["crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"], "opens no socket"),
 ];
 
 fn sources() -> Vec<PathBuf> {
