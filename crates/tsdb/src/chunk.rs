@@ -302,7 +302,8 @@ pub(crate) struct PageEntry {
     form: u64,
     /// The constant's bits, or where the body begins.
     at: u64,
-    len: usize,
+    /// Bytes of its body.
+    pub(crate) len: usize,
 }
 
 /// A chunk opened for reading.

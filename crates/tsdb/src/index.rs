@@ -103,6 +103,11 @@ impl Table {
         number
     }
 
+    /// The number of a set that is known.
+    pub(crate) fn find(&self, labels: &Labels) -> Option<u32> {
+        self.numbers.get(labels).copied()
+    }
+
     pub(crate) fn get(&self, number: u32) -> Option<&(Labels, Kind)> {
         self.sets.get(&number)
     }
@@ -139,7 +144,7 @@ impl Table {
         self.sets.keys().copied()
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.postings.keys().map(|n| &**n)
     }
 

@@ -45,6 +45,7 @@
 //! [`storage::Storage`] trait, of which [`storage::Sim`] is an implementation that loses power, is
 //! full or lies, for tests.
 
+mod backup;
 mod bytes;
 mod chunk;
 mod error;
@@ -63,9 +64,12 @@ mod stats;
 pub mod storage;
 mod store;
 mod time;
+mod usage;
 mod wal;
+mod walk;
 mod writer;
 
+pub use backup::{Backup, backup};
 pub use error::{Error, Result};
 pub use index::{MatchOp, Matcher};
 pub use labels::{Kind, LabelError, Labels, MAX_LABEL_BYTES, MAX_LABELS, NAME};
@@ -76,5 +80,7 @@ pub use rollup::Rollup;
 pub use segment::Tier;
 pub use stats::{Stats, TierStats};
 pub use store::{Health, Opening, Store};
+pub use usage::{MetricUsage, SourceUsage, Usage};
 pub use wal::{ABSENT, LostTail};
+pub use walk::Walk;
 pub use writer::{Committed, LayoutHandle, SeriesHandle, SourceHandle, Writer};

@@ -53,7 +53,7 @@ pub struct Selection<T> {
 
 /// Samples of one series as they are collected from files.
 #[derive(Default)]
-struct Collected {
+pub(crate) struct Collected {
     times: Vec<i64>,
     values: Vec<f64>,
     /// Order of arrival and end of each part.
@@ -62,7 +62,7 @@ struct Collected {
 
 impl Collected {
     /// Adds the samples of another pair of metric and source that is the same series.
-    fn join(&mut self, other: Collected) {
+    pub(crate) fn join(&mut self, other: Collected) {
         let before = self.times.len();
         self.times.extend(other.times);
         self.values.extend(other.values);
@@ -70,7 +70,7 @@ impl Collected {
     }
 
     /// Sorted by time; of two samples of a time, the first that came.
-    fn sorted(mut self) -> (Vec<i64>, Vec<f64>) {
+    pub(crate) fn sorted(mut self) -> (Vec<i64>, Vec<f64>) {
         if self.times.is_sorted_by(|a, b| a < b) {
             return (self.times, self.values);
         }
@@ -87,7 +87,7 @@ impl Collected {
     }
 }
 
-type Found = HashMap<(u32, u32), Collected>;
+pub(crate) type Found = HashMap<(u32, u32), Collected>;
 
 impl Snapshot {
     pub(crate) fn new(shared: Arc<Shared>, view: Arc<View>) -> Snapshot {
@@ -101,22 +101,13 @@ impl Snapshot {
     /// When a matcher is not usable, or a file cannot be read at all.
     pub fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Selection<Series>> {
         let matched = read(&self.shared.names).select(matchers)?;
-        let mut damage = Vec::new();
-        let found = self.raw(&matched, from_ms, to_ms, &mut damage)?;
-        let series = self
-            .named(found, Collected::join)
-            .map(|(labels, kind, collected)| {
-                let (times_ms, values) = collected.sorted();
-                Series { labels, kind, times_ms, values }
-            })
-            .collect();
-        Ok(Selection { series, damage })
+        self.group(&matched, from_ms, to_ms)
     }
 
     /// Sorted by labels. Two pairs of metric and source can have the same labels all in all, for
     /// instance after a change of [`Options::source_labels`](crate::Options::source_labels): they
     /// are one series, and of a time that both have, the pair with less in its source counts.
-    fn named<T>(
+    pub(crate) fn named<T>(
         &self,
         found: HashMap<(u32, u32), T>,
         join: fn(&mut T, T),
@@ -141,7 +132,13 @@ impl Snapshot {
         })
     }
 
-    fn raw(&self, matched: &Matched, from: i64, to: i64, damage: &mut Vec<Error>) -> Result<Found> {
+    pub(crate) fn raw(
+        &self,
+        matched: &Matched,
+        from: i64,
+        to: i64,
+        damage: &mut Vec<Error>,
+    ) -> Result<Found> {
         let mut found = Found::new();
         self.scan(
             Tier::Raw,
@@ -211,12 +208,9 @@ impl Snapshot {
         for open in segments {
             let sources: Vec<bool> = open.sources.iter().map(|s| matched.sources.contains_key(s)).collect();
             let mut entries = Vec::new();
-            for (number, metric) in open.metrics.iter().enumerate() {
-                if !matched.metrics.contains_key(metric) {
-                    continue;
-                }
+            for number in self.metrics_in(open, matched) {
                 for column in columns {
-                    for entry in open.segment.chunks_of(number as u32, *column) {
+                    for entry in open.segment.chunks_of(number, *column) {
                         let range = entry.first_source as usize..=entry.last_source as usize;
                         if sources[range].contains(&true) {
                             open.segment.will_need(&entry.place);
@@ -269,6 +263,24 @@ impl Snapshot {
             }
         }
         Ok(())
+    }
+
+    /// The segment's numbers of the metrics that fit, ascending.
+    fn metrics_in(&self, open: &OpenSegment, matched: &Matched) -> Vec<u32> {
+        let fits = |(number, metric): (u32, &u32)| matched.metrics.contains_key(metric).then_some(number);
+        if matched.metrics.len() > open.metrics.len() / 16 {
+            return (0..).zip(&open.metrics).filter_map(fits).collect();
+        }
+        // One or few of many, as when a store is walked metric by metric.
+        let names = read(&self.shared.names);
+        let in_segment = |metric: &u32| {
+            let (labels, _) = names.metrics.get(*metric)?;
+            let at = open.segment.metrics.binary_search_by(|(l, _)| l.cmp(labels)).ok()?;
+            u32::try_from(at).ok()
+        };
+        let mut numbers: Vec<u32> = matched.metrics.keys().filter_map(in_segment).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// Rollups of all series that fit the matchers, of all minutes or hours that begin from
@@ -454,13 +466,16 @@ impl Snapshot {
         read(&self.shared.names).label_values(name)
     }
 
-    /// Reads everything and hands on each thing that is wrong; `progress` hears of each file how
-    /// many of how many are done.
-    pub fn verify(&self, mut progress: impl FnMut(usize, usize), mut wrong: impl FnMut(Error)) {
-        let n = self.view.segments.len();
-        for (done, open) in self.view.segments.iter().enumerate() {
-            open.segment.verify(&mut wrong);
-            progress(done + 1, n);
+    /// Reads and decodes all of the segments and hands on each thing that is wrong; `progress` hears
+    /// how many of how many bytes are done.
+    pub fn verify(&self, mut progress: impl FnMut(u64, u64), mut wrong: impl FnMut(Error)) {
+        let all = self.view.segments.iter().map(|open| open.segment.size_bytes).sum();
+        let mut before = 0;
+        for open in &self.view.segments {
+            let segment = &open.segment;
+            segment.verify(|at| progress(before + at.min(segment.size_bytes), all), &mut wrong);
+            before += segment.size_bytes;
+            progress(before, all);
         }
     }
 
@@ -473,7 +488,7 @@ impl Snapshot {
     pub fn link(&self, folder: &std::path::Path) -> Result<()> {
         for open in &self.view.segments {
             let name = &open.segment.name;
-            self.shared.storage.link(name, folder).map_err(Error::io("link", name))?;
+            self.shared.storage.link(name, folder).map(drop).map_err(Error::io("link", name))?;
         }
         Ok(())
     }

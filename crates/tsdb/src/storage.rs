@@ -1,7 +1,7 @@
 //! What the engine asks of the place its files lie in: a flat folder, few operations.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 mod disk;
@@ -55,7 +55,41 @@ pub trait Storage: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// What the operating system says.
-    fn link(&self, name: &str, folder: &Path) -> io::Result<()>;
+    fn link(&self, name: &str, folder: &Path) -> io::Result<Linked>;
+
+    /// Copies what a file has now under the same, new name into another folder, durably, and says
+    /// how many bytes that were. The file may grow meanwhile.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn copy(&self, name: &str, folder: &Path) -> io::Result<u64> {
+        let input = self.open(name)?;
+        let size = input.size_bytes()?;
+        let mut output = std::fs::OpenOptions::new().write(true).create_new(true).open(folder.join(name))?;
+        let mut buffer = vec![0; COPIED_AT_ONCE];
+        let mut offset = 0;
+        while offset < size {
+            let part =
+                &mut buffer[..COPIED_AT_ONCE.min(usize::try_from(size - offset).unwrap_or(usize::MAX))];
+            input.read_at(offset, part)?;
+            output.write_all(part)?;
+            offset += part.len() as u64;
+        }
+        output.sync_all()?;
+        Ok(size)
+    }
+}
+
+/// Bytes that a copy holds in memory.
+const COPIED_AT_ONCE: usize = 1 << 20;
+
+/// How a file came into another folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linked {
+    /// By a hard link: it takes no room of its own.
+    Shared,
+    /// As a copy: it is on another file system, or on one without links.
+    Copied,
 }
 
 /// A file that grows at its end.

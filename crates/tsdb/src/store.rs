@@ -1,6 +1,6 @@
 //! The store: what its parts share, and how it is opened.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -171,6 +171,40 @@ pub(crate) fn log_name(id: u64) -> String {
     format!("w-{id:016x}.wal")
 }
 
+pub(crate) fn segment_number(name: &str) -> Option<u64> {
+    number_in(name, "s-", ".seg")
+}
+
+pub(crate) fn log_number(name: &str) -> Option<u64> {
+    number_in(name, "w-", ".wal")
+}
+
+/// Whether a file is not there any more.
+pub(crate) fn gone(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// How often the files may change while they are listed or opened by one who only reads.
+const ATTEMPTS: usize = 100;
+
+/// Names and sizes of all files, while another process may write, merge and remove: a folder is not
+/// listed at one moment, so a segment could be missed and so could the log that it has just replaced.
+pub(crate) fn stable_list(storage: &dyn Storage) -> Result<Vec<(String, u64)>> {
+    let list = || storage.list().map_err(Error::io("list", "the folder"));
+    let segments = |files: &[(String, u64)]| -> BTreeSet<u64> {
+        files.iter().filter_map(|(name, _)| segment_number(name)).collect()
+    };
+    let mut before = list()?;
+    for _ in 0..ATTEMPTS {
+        let now = list()?;
+        if segments(&now).is_subset(&segments(&before)) {
+            return Ok(before);
+        }
+        before = now;
+    }
+    Err(Error::io("list", "the folder")(std::io::Error::other("its files change too fast")))
+}
+
 fn number_in(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
     let digits = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
     let number = u64::from_str_radix(digits, 16).ok()?;
@@ -187,7 +221,8 @@ impl Store {
         Store::open_as(storage, options, false)
     }
 
-    /// Opens a store, or a copy of one, without changing anything in it.
+    /// Opens a store, or a copy of one, without changing anything in it. Another process may write to
+    /// it: what it had committed before the call is seen.
     ///
     /// # Errors
     /// As [`Store::open`].
@@ -197,20 +232,43 @@ impl Store {
 
     fn open_as(storage: Arc<dyn Storage>, options: Options, read_only: bool) -> Result<(Store, Opening)> {
         options.check()?;
+        if !read_only {
+            let files = storage.list().map_err(Error::io("list", "the folder"))?;
+            return Store::open_files(storage, options, false, files);
+        }
+        let mut result = Err(Error::ReadOnly);
+        for _ in 0..ATTEMPTS {
+            let files = stable_list(&*storage)?;
+            result = Store::open_files(storage.clone(), options.clone(), true, files);
+            // Whoever writes has removed a file that was listed: what replaces it is there by now.
+            if !matches!(&result, Err(error) if gone(error)) {
+                break;
+            }
+        }
+        result
+    }
+
+    /// With `read_only`, a file that has vanished is an error.
+    fn open_files(
+        storage: Arc<dyn Storage>,
+        options: Options,
+        read_only: bool,
+        files: Vec<(String, u64)>,
+    ) -> Result<(Store, Opening)> {
         let mut opening = Opening::default();
-        let files = storage.list().map_err(Error::io("list", "the folder"))?;
         let mut segments = Vec::new();
         let mut logs = Vec::new();
         let mut unwanted = Vec::new();
         let mut last = 0;
         for (name, size) in files {
-            if let Some(id) = number_in(&name, "s-", ".seg") {
+            if let Some(id) = segment_number(&name) {
                 last = last.max(id);
                 match Segment::open(&*storage, &name) {
                     Ok(segment) => segments.push((id, segment)),
+                    Err(error) if read_only && gone(&error) => return Err(error),
                     Err(error) => opening.damaged.push(error),
                 }
-            } else if let Some(id) = number_in(&name, "w-", ".wal") {
+            } else if let Some(id) = log_number(&name) {
                 last = last.max(id);
                 logs.push((id, size));
             } else if name.ends_with(".tmp") {
@@ -254,7 +312,7 @@ impl Store {
             has_writer: AtomicBool::new(false),
         };
         let segments = segments.into_iter().map(|(id, s)| Arc::new(shared.intern(s, id))).collect::<Vec<_>>();
-        let panes = replay(&shared, &logs, &mut opening, &mut unwanted);
+        let panes = replay(&shared, &logs, &mut opening, &mut unwanted)?;
         if !read_only {
             unwanted.into_iter().for_each(|name| shared.discard(name));
         }
@@ -316,7 +374,7 @@ fn replay(
     logs: &[(u64, u64)],
     opening: &mut Opening,
     unwanted: &mut Vec<String>,
-) -> Vec<Arc<RwLock<Pane>>> {
+) -> Result<Vec<Arc<RwLock<Pane>>>> {
     let mut panes: Vec<Pane> = Vec::new();
     for &(id, size) in logs {
         let name = log_name(id);
@@ -324,10 +382,11 @@ fn replay(
             Ok(header) => header,
             // Nothing is acknowledged before the header is whole: the power failed while it was made.
             Err(Error::Damaged { file, what, .. }) if size <= wal::HEADER_BYTES as u64 => {
-                opening.lost_tails.push(LostTail { file, offset: 0, bytes: size, what });
+                opening.lost_tails.push(LostTail { file, offset: 0, bytes: size, what, followed: false });
                 unwanted.push(name);
                 continue;
             }
+            Err(error) if shared.read_only && gone(&error) => return Err(error),
             Err(error) => {
                 opening.damaged.push(error);
                 continue;
@@ -365,16 +424,15 @@ fn replay(
         });
         match lost {
             Ok(lost) => opening.lost_tails.extend(lost),
+            Err(error) if shared.read_only && gone(&error) => return Err(error),
             Err(error) => opening.damaged.push(error),
         }
     }
     // Windows in the order of time, what came late after them all.
     panes.sort_by_key(|p| p.window.unwrap_or((i64::MAX, i64::MAX)));
-    panes
-        .into_iter()
-        .map(|mut pane| {
-            pane.frozen = Some(shared.number());
-            Arc::new(RwLock::new(pane))
-        })
-        .collect()
+    let freeze = |mut pane: Pane| {
+        pane.frozen = Some(shared.number());
+        Arc::new(RwLock::new(pane))
+    };
+    Ok(panes.into_iter().map(freeze).collect())
 }

@@ -326,6 +326,9 @@ pub struct LostTail {
     pub bytes: u64,
     /// What is wrong there.
     pub what: &'static str,
+    /// Whether a whole record comes after it: then it is damage, and not what was being written when
+    /// the power failed.
+    pub followed: bool,
 }
 
 /// Reads the header of a log.
@@ -361,7 +364,8 @@ pub(crate) fn replay(
     let mut replay = Replay { times: from..to, ..Replay::default() };
     let mut payload = Vec::new();
     while offset < size {
-        let lost = |what| LostTail { file: name.to_string(), offset, bytes: size - offset, what };
+        let lost =
+            |what| LostTail { file: name.to_string(), offset, bytes: size - offset, what, followed: false };
         let left = size - offset;
         if left < RECORD_HEAD_BYTES as u64 {
             return Ok(Some(lost("a record was cut short")));
@@ -377,16 +381,35 @@ pub(crate) fn replay(
         }
         payload.resize(len as usize, 0);
         input.read_at(offset + RECORD_HEAD_BYTES as u64, &mut payload).map_err(Error::io("read", name))?;
+        let next = offset + RECORD_HEAD_BYTES as u64 + u64::from(len);
         if len == 0 || !is_checksum(&payload, crc) {
-            return Ok(Some(lost("a record's checksum is wrong")));
+            let followed = len > 0 && is_record(&*input, next, size);
+            return Ok(Some(LostTail { followed, ..lost("a record's checksum is wrong") }));
         }
         if let Err(Malformed(what)) = replay.record(&payload, &mut tell) {
-            return Ok(Some(lost(what)));
+            // The checksum holds, so it was never in one piece on its way to the disk.
+            return Ok(Some(LostTail { followed: true, ..lost(what) }));
         }
         tell(Told::End);
-        offset += RECORD_HEAD_BYTES as u64 + u64::from(len);
+        offset = next;
     }
     Ok(None)
+}
+
+/// Whether a whole record begins at `offset` of a log of `size` bytes.
+fn is_record(input: &dyn crate::storage::Input, offset: u64, size: u64) -> bool {
+    let mut head = [0; RECORD_HEAD_BYTES];
+    let body = offset + RECORD_HEAD_BYTES as u64;
+    if body > size || input.read_at(offset, &mut head).is_err() {
+        return false;
+    }
+    let mut reader = Reader(&head);
+    let (Ok(len), Ok(crc)) = (reader.u32(), reader.u32()) else { return false };
+    if len == 0 || len > MAX_RECORD_BYTES || u64::from(len) > size - body {
+        return false;
+    }
+    let mut payload = vec![0; len as usize];
+    input.read_at(body, &mut payload).is_ok() && is_checksum(&payload, crc)
 }
 
 #[derive(Default)]

@@ -394,7 +394,9 @@ fn a_copy_by_links_opens_as_a_store() {
     assert!(linked.writer().is_err() && linked.maintain(0).is_err());
     let mut progress = Vec::new();
     linked.snapshot().verify(|done, of| progress.push((done, of)), |e| panic!("{e}"));
-    assert_eq!(progress, [(1, 2), (2, 2)]);
+    assert!(progress.len() > 2 && progress.is_sorted(), "{progress:?}");
+    let bytes = linked.stats().raw.bytes;
+    assert_eq!(progress.last(), Some(&(bytes, bytes)));
     let by_metric = linked.snapshot().bytes_by_metric();
     let files: u64 = linked.stats().raw.bytes;
     assert_eq!(by_metric.values().sum::<u64>(), files);

@@ -338,8 +338,10 @@ impl Segment {
         Ok(clock)
     }
 
-    /// Reads and decodes everything, and hands on each thing that is wrong.
-    pub(crate) fn verify(&self, mut wrong: impl FnMut(Error)) {
+    /// Reads and decodes everything, and hands on each thing that is wrong; `at` hears how many bytes
+    /// were read.
+    pub(crate) fn verify(&self, mut at: impl FnMut(u64), mut wrong: impl FnMut(Error)) {
+        let mut read = 0;
         let mut cache = ClockCache::default();
         let mut values = 0;
         let mut page_values = Vec::new();
@@ -360,6 +362,8 @@ impl Segment {
             if let Err(error) = check() {
                 wrong(error);
             }
+            read += u64::from(entry.place.len);
+            at(read);
         }
         if values != self.values {
             wrong(Error::damaged(&self.name, 0)(Malformed("it has another number of values than it says")));

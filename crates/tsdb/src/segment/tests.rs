@@ -81,7 +81,7 @@ proptest! {
         prop_assert_eq!(segment.header, HEADER);
         prop_assert_eq!(&segment.replaces.logs, &[1, 2]);
         prop_assert_eq!(read(&segment).unwrap(), content);
-        segment.verify(|e| panic!("{e}"));
+        segment.verify(|_| {}, |e| panic!("{e}"));
     }
 }
 
@@ -116,10 +116,13 @@ fn every_flipped_byte_is_noticed() {
             Err(other) => panic!("byte {at}: {other}"),
             Ok(segment) => {
                 let mut wrong = 0;
-                segment.verify(|e| {
-                    assert!(matches!(e, Error::Damaged { .. }), "{e}");
-                    wrong += 1;
-                });
+                segment.verify(
+                    |_| {},
+                    |e| {
+                        assert!(matches!(e, Error::Damaged { .. }), "{e}");
+                        wrong += 1;
+                    },
+                );
                 assert!(wrong > 0, "byte {at} was changed and nobody saw it");
             }
         }

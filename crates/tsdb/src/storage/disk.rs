@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Input, Output, Storage};
+use super::{Input, Linked, Output, Storage};
 
 const LOCK: &str = "lock";
 
@@ -88,14 +88,16 @@ impl Storage for Disk {
         if cfg!(unix) { File::open(&self.folder)?.sync_all() } else { Ok(()) }
     }
 
-    fn link(&self, name: &str, folder: &Path) -> io::Result<()> {
-        let to = folder.join(name);
-        match fs::hard_link(self.path(name), &to) {
-            // Another file system, or one without hard links.
-            Err(e) if matches!(e.kind(), io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported) => {
-                fs::copy(self.path(name), &to).map(|_| ())
+    fn link(&self, name: &str, folder: &Path) -> io::Result<Linked> {
+        use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+        match fs::hard_link(self.path(name), folder.join(name)) {
+            Ok(()) => Ok(Linked::Shared),
+            // Another file system, one without hard links (link(2): EPERM too), or files of somebody
+            // else, which Linux lets nobody link.
+            Err(e) if matches!(e.kind(), CrossesDevices | Unsupported | PermissionDenied | TooManyLinks) => {
+                self.copy(name, folder).map(|_| Linked::Copied)
             }
-            other => other,
+            Err(e) => Err(e),
         }
     }
 }

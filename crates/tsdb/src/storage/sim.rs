@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Input, Output, Storage};
+use super::{Input, Linked, Output, Storage};
 
 /// A folder in memory. Clones are the same folder.
 ///
@@ -251,10 +251,11 @@ impl Storage for Sim {
         Ok(())
     }
 
-    fn link(&self, name: &str, folder: &Path) -> io::Result<()> {
+    fn link(&self, name: &str, folder: &Path) -> io::Result<Linked> {
         let state = self.lock();
         let inode = state.inode(name)?;
-        std::fs::write(folder.join(name), &state.inodes[&inode].bytes)
+        std::fs::write(folder.join(name), &state.inodes[&inode].bytes)?;
+        Ok(Linked::Copied)
     }
 }
 
