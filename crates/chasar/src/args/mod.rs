@@ -1,6 +1,7 @@
 //! What the user typed. Nothing here touches the system; what it means is decided in `run`.
 
 mod doctor;
+mod history;
 mod service;
 mod typed;
 mod usage;
@@ -11,6 +12,9 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use doctor::{Doctor, DoctorRole};
+pub(crate) use history::{
+    By, History, HistoryCommand, HistoryFolder, HistoryPlace, HistoryStats, HistoryVerify,
+};
 pub(crate) use service::{
     HowToInstall, InstallRole, PrintService, Printed, ServiceCommand, ServiceStatus, UninstallService,
     WhichSystem,
@@ -84,6 +88,7 @@ pub(crate) enum Command {
     },
     Watch(Watch),
     Doctor(Doctor),
+    History(History),
     Demo(Demo),
     /// Run a role as a service that starts with the system and stays up
     #[command(arg_required_else_help = true, subcommand_required = true)]

@@ -4,6 +4,7 @@ mod clientnode;
 mod config;
 mod demo;
 mod doctor;
+mod history;
 mod manual;
 mod masternode;
 mod service;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(args) => watch::watch(args),
         Command::Service { command } => service::run(command),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::History(args) => history::run(args.command),
         Command::Demo(args) => demo::demo(&args),
     }
 }
