@@ -8,11 +8,20 @@ use std::io;
 use std::sync::Arc;
 
 use chasar_wire::family::{Disk, Filesystem};
+#[cfg(not(windows))]
+use chasar_wire::limits::MAX_TEXT_BYTES;
 use chasar_wire::{Report, Text};
 
 use crate::statfs::{Answer, Ask, Asker, FileSystemStatus, Target};
 use crate::text::{copy_text, set_some};
 use crate::{Now, ProbeError};
+
+/// So many and the other families still fit a report of 1 MiB. Windows has no more than its letters.
+#[cfg(not(windows))]
+pub(crate) const MAX_FILESYSTEMS: usize = 512;
+/// A byte becomes up to six in JSON, and the text may then not be longer than the wire allows.
+#[cfg(not(windows))]
+pub(crate) const MAX_PATH_BYTES: usize = MAX_TEXT_BYTES / 6;
 
 /// A file system to be reported.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Windows under Wine: what its clientnode reports is held against what Linux says of the same computer,
 //! both roles live through the death of the other, end on Ctrl-C, and run as a service.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -77,6 +78,9 @@ fn windows_reports_are_those_of_the_same_computer_under_linux() {
     assert!((0.9..1.1).contains(&average), "1 Hz");
 
     let outcomes = report["probes"].as_object().expect("probes");
+    let told: BTreeSet<&str> = outcomes.keys().map(String::as_str).collect();
+    let documented = documented_probes();
+    assert_eq!(told, documented.iter().map(String::as_str).collect(), "the table of docs/platforms.md");
     for probe in ["cpu", "memory", "host", "filesystems", "network", "sockets", "tcp_states", "processes"] {
         assert_eq!(outcomes[probe]["outcome"], "fresh", "{probe}: {}", outcomes[probe]);
     }
@@ -95,6 +99,18 @@ fn windows_reports_are_those_of_the_same_computer_under_linux() {
         let last = ours.last().expect("there were some");
         if last["leaving"] == true { Ok(()) } else { Err(last["sequence"].to_string()) }
     });
+}
+
+/// The probes of Windows in the table of docs/platforms.md.
+fn documented_probes() -> BTreeSet<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/platforms.md");
+    let text = fs::read_to_string(path).expect("docs/platforms.md");
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect::<Vec<_>>();
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("| probe |"));
+    assert_eq!(cells(lines.next().expect("the table"))[2], "Windows");
+    let rows = lines.skip(1).take_while(|line| line.starts_with('|')).map(cells);
+    rows.filter(|row| row[2] != "–").map(|row| row[0].trim_matches('`').to_owned()).collect()
 }
 
 /// What does not depend on the moment is equal, and counters lie between those of Linux before and after.
@@ -156,6 +172,11 @@ fn processes(first: &Value, report: &Value) {
     let agent = &report["agent"];
     let own = &report["process"]["chasar.exe"];
     assert_eq!(own["pid"], agent["pid"], "{}", report["process"]);
+    assert_eq!(
+        own["status"], "unknown",
+        "Wine does not tell what threads do, and that is no state of psutil's"
+    );
+    assert_eq!(report["processes"]["total"], report["processes"]["other"], "nor do they count as anything");
     let (listed, told) = (number(&own["resident_bytes"], "listed"), number(&agent["resident_bytes"], "told"));
     assert!((listed - told).abs() < 0.5 * told, "{listed} and {told}");
     assert!(told < 100e6, "the agent has {told} bytes");

@@ -705,7 +705,7 @@ class _ProcessAlways(TypedDict):
 
     status: str
     """State in psutil's words: `running`, `sleeping`, `disk-sleep`, `stopped`, `tracing-stop`, `zombie`,
-    `dead`, `idle`.
+    `dead`, `idle`, or `unknown` where the system does not tell.
     """
 
 

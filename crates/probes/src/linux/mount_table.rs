@@ -13,16 +13,11 @@
 //! 5. A file system of size 0 is none; that is known only when it was asked.
 
 use chasar_wire::Text;
-use chasar_wire::limits::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
+use chasar_wire::limits::MAX_NAME_BYTES;
 
 use super::mountinfo::{Mount, mounts};
 use super::text::set_text;
-use crate::mounts::Counted;
-
-/// So many and the other families still fit a report of 1 MiB.
-const MAX_FILESYSTEMS: usize = 512;
-/// A byte becomes up to six in JSON, and the text may then not be longer than the wire allows.
-const MAX_PATH_BYTES: usize = MAX_TEXT_BYTES / 6;
+use crate::mounts::{Counted, MAX_FILESYSTEMS, MAX_PATH_BYTES};
 
 /// The file systems that a mount table has, in its order.
 pub(crate) fn select(mountinfo: &[u8]) -> Vec<Counted> {

@@ -10,16 +10,11 @@
 //! All APFS volumes of one container share its free space, as `df` says too.
 
 use chasar_wire::Text;
-use chasar_wire::limits::{MAX_NAME_BYTES, MAX_TEXT_BYTES};
+use chasar_wire::limits::MAX_NAME_BYTES;
 
 use super::source::Mount;
-use crate::mounts::Counted;
+use crate::mounts::{Counted, MAX_FILESYSTEMS, MAX_PATH_BYTES};
 use crate::text::set_text;
-
-/// So many and the other families still fit a report of 1 MiB.
-const MAX_FILESYSTEMS: usize = 512;
-/// A byte becomes up to six in JSON, and the text may then not be longer than the wire allows.
-const MAX_PATH_BYTES: usize = MAX_TEXT_BYTES / 6;
 
 /// Where macOS keeps what changes, beside its sealed root.
 const DATA_VOLUME: &[u8] = b"/System/Volumes/Data";

@@ -1,4 +1,4 @@
-//! Time of each core by mode, and context switches: classes 8 and 2 of `NtQuerySystemInformation`.
+//! Time of each core by mode, and interrupts: class 8 of `NtQuerySystemInformation`.
 
 use chasar_wire::Report;
 

@@ -9,6 +9,7 @@ use super::host::{failed, form};
 use super::parse::bytes::set_units;
 use super::parse::system::{TIME_OF_DAY_BYTES, offset_seconds};
 use super::sys::{self, Buffer, class};
+use crate::text::copy_option;
 use crate::{Host, Now, Outcome, Probe, ProbeError, Setup, clock};
 
 pub(crate) fn make(_: &Setup<'_>) -> Box<dyn Probe> {
@@ -113,23 +114,18 @@ impl Settled {
     }
 
     fn write(&self, host: &mut chasar_wire::family::Host) {
-        let some = |place: &mut Option<Text>, text: &Option<Text>| {
-            if place != text {
-                place.clone_from(text);
-            }
-        };
         if host.os.as_deref() != Some("windows") {
             host.os = Some(Text::const_new("windows"));
             host.os_id = Some(Text::const_new("windows"));
         }
-        some(&mut host.os_name, &self.os_name);
-        some(&mut host.os_version, &self.os_version);
-        some(&mut host.kernel, &self.kernel);
-        some(&mut host.kernel_version, &self.kernel_version);
-        some(&mut host.architecture, &self.architecture);
-        some(&mut host.cpu_model, &self.cpu_model);
-        some(&mut host.machine, &self.machine);
-        some(&mut host.virtualization, &self.virtualization);
+        copy_option(&mut host.os_name, self.os_name.as_ref());
+        copy_option(&mut host.os_version, self.os_version.as_ref());
+        copy_option(&mut host.kernel, self.kernel.as_ref());
+        copy_option(&mut host.kernel_version, self.kernel_version.as_ref());
+        copy_option(&mut host.architecture, self.architecture.as_ref());
+        copy_option(&mut host.cpu_model, self.cpu_model.as_ref());
+        copy_option(&mut host.machine, self.machine.as_ref());
+        copy_option(&mut host.virtualization, self.virtualization.as_ref());
     }
 }
 

@@ -60,7 +60,8 @@ pub struct Process {
     pub name: Text,
     /// Process id.
     pub pid: u32,
-    /// State in psutil's words: `running`, `sleeping`, `disk-sleep`, `stopped`, `tracing-stop`, `zombie`, `dead`, `idle`.
+    /// State in psutil's words: `running`, `sleeping`, `disk-sleep`, `stopped`, `tracing-stop`, `zombie`, `dead`, `idle`,
+    /// or `unknown` where the system does not tell.
     pub status: Text,
     /// Processor time used since the last report, 100 being one core; `None` before there is a previous reading.
     pub percent_cpu_used: Option<f64>,
@@ -83,7 +84,8 @@ pub struct Process {
 struct Entry<T> {
     /// Process id.
     pid: u32,
-    /// State in psutil's words: `running`, `sleeping`, `disk-sleep`, `stopped`, `tracing-stop`, `zombie`, `dead`, `idle`.
+    /// State in psutil's words: `running`, `sleeping`, `disk-sleep`, `stopped`, `tracing-stop`, `zombie`, `dead`, `idle`,
+    /// or `unknown` where the system does not tell.
     status: T,
     /// Processor time used since the last report, 100 being one core; `null` before there is a previous reading.
     #[serde(default)]

@@ -18,7 +18,7 @@ impl Processes {
     /// Writes all of them over `rows`.
     ///
     /// # Errors
-    /// If the system lists none.
+    /// If the crate cannot read this system; a system that lists no process is no error here.
     pub(crate) fn read(&mut self, rows: &mut Vec<Row>) -> Result<(), ProbeError> {
         let system = match &mut self.system {
             Some(system) => system,

@@ -33,8 +33,9 @@ impl State {
             State::Sleeping => "sleeping",
             State::Stopped => "stopped",
             State::Zombie => "zombie",
-            // What psutil says of every process of Windows that is not suspended.
-            State::Running | State::Unknown => "running",
+            State::Running => "running",
+            // No word of psutil's, which would call it running.
+            State::Unknown => "unknown",
         }
     }
 }
