@@ -27,6 +27,15 @@ impl Default for Site {
     }
 }
 
+/// The address with this number: each its own for millions of them, none in 127.0.0.x, which is what others use, and
+/// none that ends in 0 or 255.
+fn own_address(number: u32) -> Ipv4Addr {
+    let (rest, d) = (number / 254, number % 254 + 1);
+    let (b, c) = ((rest / 256) % 254 + 1, rest % 256);
+    let [b, c, d] = [b, c, d].map(|byte| byte as u8);
+    Ipv4Addr::new(127, b, c, d)
+}
+
 impl Site {
     /// A site on this host: Linux has all of 127.0.0.0/8 for itself, so each test takes an address of its own
     /// and needs no search for free ports.
@@ -35,9 +44,7 @@ impl Site {
         let address = (0..1000)
             .map(|_| {
                 let number = process::id().wrapping_mul(16) + TAKEN.fetch_add(1, Ordering::Relaxed);
-                let [_, b, c, d] = number.to_be_bytes();
-                // 127.0.0.x is what others use.
-                IpAddr::from(Ipv4Addr::new(127, b.max(1), c, d.clamp(1, 254)))
+                IpAddr::from(own_address(number))
             })
             .find(|address| {
                 [5555, 6666, 7777].iter().all(|port| TcpListener::bind((*address, *port)).is_ok())
@@ -92,5 +99,19 @@ impl Site {
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         let number = self.programs.fetch_add(1, Ordering::Relaxed);
         self.folder().join(format!("{number}-{name}.log"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn neighbours_have_addresses_of_their_own() {
+        let all: BTreeSet<_> = (0..100_000).map(own_address).collect();
+        assert_eq!(all.len(), 100_000);
+        assert!(all.iter().all(|a| a.octets()[1] != 0 && ![0, 255].contains(&a.octets()[3])));
     }
 }

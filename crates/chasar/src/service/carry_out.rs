@@ -128,8 +128,13 @@ fn one(
             }
         }
         Step::Scm { order, undo: back } => {
-            hands.scm(order)?;
-            undo.extend(back.clone().map(Undo::Scm));
+            // A change of what is registered may fail half way; a service that is not there cannot be deleted.
+            let at_once = matches!(back, Some(Scm::Register(_)));
+            let back = back.clone().map(Undo::Scm);
+            let (before, after) = if at_once { (back, None) } else { (None, back) };
+            undo.extend(before);
+            hands.scm(order).map_err(|why| explained(why, order, hands))?;
+            undo.extend(after);
             say(&order.to_string());
         }
         Step::WhenUndone(call) => undo.push(Undo::Call(call.clone())),
@@ -152,6 +157,21 @@ fn one(
         }
     }
     Ok(())
+}
+
+/// Lines of a log that are its last words.
+const LAST_WORDS_LINES: usize = 5;
+
+/// Why the service control manager could not do it, with the last words of a service that did not start.
+fn explained(why: String, order: &Scm, hands: &mut dyn Hands) -> String {
+    let Scm::Restart { log, .. } = order else { return why };
+    let Ok(Some((log, _))) = hands.read(log) else { return why };
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines.get(lines.len().saturating_sub(LAST_WORDS_LINES)..) {
+        None | Some([]) => why,
+        Some(last) => format!("{why}; its last words: {}", last.join("\n")),
+    }
 }
 
 fn run(call: &Call, hands: &mut dyn Hands) -> Result<(), String> {

@@ -8,6 +8,7 @@ use super::carry_out::{Broken, Hands, all_or_nothing, as_far_as_possible};
 use super::install::{Facts, install, uninstall};
 use super::machine::Machine;
 use super::plan::{Call, Scm};
+use super::windows::Registration;
 use super::{Init, Job, Role};
 
 /// A system whose files are in a temporary folder and whose programs are played.
@@ -18,6 +19,8 @@ struct Played {
     state: BTreeSet<&'static str>,
     /// The configuration that was there when the service was last started.
     started_with: String,
+    /// What the service control manager knows.
+    registered: Option<Registration>,
     /// Things done or tried that change something.
     done: usize,
     /// Which of them fails.
@@ -35,6 +38,7 @@ impl Played {
             files,
             state: BTreeSet::new(),
             started_with: String::new(),
+            registered: None,
             done: 0,
             fails: None,
             calls: Vec::new(),
@@ -88,13 +92,17 @@ impl Played {
         if self.state.contains("running") {
             found.insert("what runs was started with".to_owned(), self.started_with.clone());
         }
+        if let Some(registered) = &self.registered {
+            found.insert("what is registered".to_owned(), registered.to_string());
+        }
         (found, self.state.clone())
     }
 
     fn facts(&mut self, init: Init, role: Role, configuration: &str) -> Facts {
         Facts {
             account: self.state.contains("account"),
-            installed: self.exists(&init.unit(role)) || self.state.contains("registered"),
+            installed: self.exists(&init.unit(role)) || self.registered.is_some(),
+            registered: self.registered.clone(),
             enabled: self.state.contains("enabled"),
             running: self.state.contains("running"),
             start: true,
@@ -192,8 +200,14 @@ impl Hands for Played {
         }
         self.change()?;
         match order {
-            Scm::Register(_) => self.set("registered", true),
-            Scm::Delete { .. } => self.set("registered", false),
+            Scm::Register(registration) => {
+                self.registered = Some(registration.clone());
+                Ok(())
+            }
+            Scm::Delete { .. } => {
+                self.registered = None;
+                Ok(())
+            }
             Scm::Restart { .. } => self.start(),
             Scm::Stop { .. } => self.set("running", false),
         }
@@ -257,13 +271,29 @@ fn whatever_fails_everything_before_it_is_undone() {
 
 #[test]
 fn a_service_that_does_not_start_says_its_last_words() {
-    let mut played = Played::new();
-    let changes = set_up(&mut played, Init::Systemd, "/usr/bin/new", "").expect("no fault");
-    let mut played = Played::new();
-    played.fails = Some(changes);
-    let broken = set_up(&mut played, Init::Systemd, "/usr/bin/new", "").expect_err("made to fail");
-    assert!(broken.what.contains("systemctl restart chasar-clientnode.service"), "{broken:?}");
-    assert!(broken.what.contains("its last words: error: 10.0.0.1 is not mine"), "{broken:?}");
+    for (init, order) in [
+        (Init::Systemd, "systemctl restart chasar-clientnode.service"),
+        (Init::Windows, "start the service chasar-clientnode"),
+    ] {
+        let prepare = || {
+            let mut played = Played::new();
+            let log = format!(r"{}\chasar.log", Init::Windows.state(Role::Clientnode));
+            played
+                .files
+                .write(&log, b"old\n1\n2\n3\n4\n\nerror: 10.0.0.1 is not mine\n", 0o600)
+                .expect("a log");
+            played
+        };
+        let mut played = prepare();
+        let changes = set_up(&mut played, init, "/usr/bin/new", "").expect("no fault");
+        let mut played = prepare();
+        played.fails = Some(changes);
+        let broken = set_up(&mut played, init, "/usr/bin/new", "").expect_err("made to fail");
+        assert!(broken.what.contains(order), "{broken:?}");
+        assert!(broken.what.contains("its last words: "), "{broken:?}");
+        assert!(broken.what.ends_with("error: 10.0.0.1 is not mine"), "{broken:?}");
+        assert!(!broken.what.contains("old"), "{broken:?}");
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) installed: bool,
     /// The text of the same unit from a package.
     pub(crate) packaged: Option<String>,
+    /// How it is registered with the service control manager of Windows.
+    pub(crate) registered: Option<windows::Registration>,
     /// It starts with the system.
     pub(crate) enabled: bool,
     /// It runs now.
@@ -72,6 +74,7 @@ impl Facts {
                 {
                     let state = super::scm::look(role.service());
                     facts.installed = state.is_some();
+                    facts.registered = super::scm::registered(role);
                     facts.enabled = facts.installed;
                     facts.running = state.is_some_and(|s| s.running);
                 }

@@ -1,7 +1,8 @@
-//! Tells systemd how the program is doing, as sd_notify(3) describes: a datagram of `NAME=VALUE` lines.
+//! Tells the service manager how the program is doing. To systemd go datagrams of `NAME=VALUE` lines, as sd_notify(3)
+//! describes; the manager of Windows is told that the start is over.
 //!
-//! Without `NOTIFY_SOCKET` in the environment nothing happens. Twenty lines of ours rather than a library:
-//! the protocol is a promise of systemd and has no more to it.
+//! Without `NOTIFY_SOCKET` in the environment nothing is sent. Twenty lines of ours rather than a library: the protocol is
+//! a promise of systemd and has no more to it.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ impl Notifier {
 
     /// The start is over: the program does its work.
     pub(crate) fn ready(&self) {
+        #[cfg(windows)]
+        crate::windows::service::ready();
         self.tell("READY=1");
     }
 

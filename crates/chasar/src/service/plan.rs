@@ -56,8 +56,8 @@ impl fmt::Display for Call {
 pub(crate) enum Scm {
     /// Register the service, or change it into this.
     Register(super::windows::Registration),
-    /// Start it anew.
-    Restart { service: &'static str },
+    /// Start it anew; its log tells more when that fails.
+    Restart { service: &'static str, log: String },
     /// Stop it and wait for its end.
     Stop { service: &'static str },
     /// Take it off the list.
@@ -68,7 +68,7 @@ impl fmt::Display for Scm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Scm::Register(registration) => write!(f, "register the service {registration}"),
-            Scm::Restart { service } => write!(f, "start the service {service}"),
+            Scm::Restart { service, .. } => write!(f, "start the service {service}"),
             Scm::Stop { service } => write!(f, "stop the service {service}"),
             Scm::Delete { service } => write!(f, "delete the service {service}"),
         }

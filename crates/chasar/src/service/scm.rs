@@ -11,8 +11,9 @@ use windows_service::service::{
 };
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 
+use super::Role;
 use super::plan::Scm;
-use super::windows::{ACCOUNT, RESET_AFTER, RESTART_AFTER, Registration};
+use super::windows::{RESET_AFTER, RESTART_AFTER, Registration, Start, words_of};
 
 /// The manager does not know what it is told (winerror.h).
 const ERROR_INVALID_LEVEL: i32 = 124;
@@ -44,11 +45,32 @@ pub(crate) fn look(service: &str) -> Option<Look> {
     Some(Look { running, words: words.to_owned(), pid: status.process_id.filter(|_| running) })
 }
 
+/// How a role is registered; `None` when it is not, or not as this program would.
+pub(crate) fn registered(role: Role) -> Option<Registration> {
+    let config = open(role.service(), ServiceAccess::QUERY_CONFIG).ok()?.query_config().ok()?;
+    // The whole command line, whatever the crate calls it.
+    let mut words = words_of(config.executable_path.to_str()?).into_iter();
+    Some(Registration {
+        service: role.service(),
+        display: config.display_name.into_string().ok()?,
+        // Every version's.
+        description: role.description(),
+        exe: words.next()?,
+        arguments: words.collect(),
+        account: config.account_name?.into_string().ok()?,
+        start: match config.start_type {
+            ServiceStartType::OnDemand => Start::ByHand,
+            ServiceStartType::Disabled => Start::Never,
+            _ => Start::WithTheSystem,
+        },
+    })
+}
+
 /// Does what was told.
 pub(crate) fn obey(order: &Scm) -> Result<(), String> {
     match order {
         Scm::Register(registration) => register(registration),
-        Scm::Restart { service } => {
+        Scm::Restart { service, .. } => {
             stop(service)?;
             let access = ServiceAccess::START | ServiceAccess::QUERY_STATUS;
             let opened = open(service, access).map_err(words)?;
@@ -75,12 +97,16 @@ fn register(registration: &Registration) -> Result<(), String> {
         name: registration.service.into(),
         display_name: registration.display.clone().into(),
         service_type: ServiceType::OWN_PROCESS,
-        start_type: ServiceStartType::AutoStart,
+        start_type: match registration.start {
+            Start::WithTheSystem => ServiceStartType::AutoStart,
+            Start::ByHand => ServiceStartType::OnDemand,
+            Start::Never => ServiceStartType::Disabled,
+        },
         error_control: ServiceErrorControl::Normal,
         executable_path: registration.exe.clone().into(),
         launch_arguments: registration.arguments.iter().map(OsString::from).collect(),
         dependencies: vec![ServiceDependency::Service("Tcpip".into())],
-        account_name: Some(ACCOUNT.into()),
+        account_name: Some(registration.account.clone().into()),
         account_password: None,
     };
     let access = ServiceAccess::CHANGE_CONFIG
@@ -122,7 +148,13 @@ fn describe(service: &Service, registration: &Registration) -> Result<(), String
 
 fn stop(service: &str) -> Result<(), String> {
     let opened = open(service, ServiceAccess::STOP | ServiceAccess::QUERY_STATUS).map_err(words)?;
-    if opened.query_status().map_err(words)?.current_state == ServiceState::Stopped {
+    let mut state = opened.query_status().map_err(words)?.current_state;
+    if state == ServiceState::StartPending {
+        // Until it has started it takes no orders; one that ends instead is where it should be.
+        let _ = wait(&opened, ServiceState::Running);
+        state = opened.query_status().map_err(words)?.current_state;
+    }
+    if state == ServiceState::Stopped {
         return Ok(());
     }
     opened.stop().map_err(words)?;
@@ -138,7 +170,7 @@ fn wait(service: &Service, state: ServiceState) -> Result<(), String> {
             return Ok(());
         }
         if now.current_state == ServiceState::Stopped {
-            return Err(format!("it ended: {:?}; see its log in the state folder", now.exit_code));
+            return Err(format!("it ended: {:?}", now.exit_code));
         }
         if Instant::now() > deadline {
             return Err(format!("it is {:?} after {} s", now.current_state, PATIENCE.as_secs()));

@@ -18,6 +18,8 @@ use crate::exit::Failure;
 use crate::log_file::LogFile;
 use crate::signal;
 
+/// How long the manager may wait for the start: reading settings, opening ports, reading what was kept.
+const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long the manager may wait for the end: a role gives itself five seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,8 @@ type Work = Box<dyn FnOnce() -> Result<(), Failure> + Send>;
 static WORK: Mutex<Option<Work>> = Mutex::new(None);
 /// How it ended.
 static RESULT: Mutex<Option<Result<(), Failure>>> = Mutex::new(None);
+/// Where the manager is told how it goes.
+static HANDLE: OnceLock<ServiceStatusHandle> = OnceLock::new();
 /// The role, when this process is a service.
 static ROLE: OnceLock<&'static str> = OnceLock::new();
 
@@ -79,20 +83,29 @@ fn status(state: ServiceState, exit_code: ServiceExitCode) -> ServiceStatus {
         },
         exit_code,
         checkpoint: 0,
-        wait_hint: if state == ServiceState::StopPending { STOP_WITHIN } else { Duration::ZERO },
+        wait_hint: match state {
+            ServiceState::StartPending => START_WITHIN,
+            ServiceState::StopPending => STOP_WITHIN,
+            _ => Duration::ZERO,
+        },
         process_id: None,
     }
 }
 
+fn tell(state: ServiceState, code: ServiceExitCode) {
+    if let Some(handle) = HANDLE.get() {
+        // A manager that does not listen any more is past helping.
+        let _ = handle.set_service_status(status(state, code));
+    }
+}
+
+/// Tells the manager, if it started this process, that the role does its work.
+pub(crate) fn ready() {
+    tell(ServiceState::Running, ServiceExitCode::NO_ERROR);
+}
+
 fn service_main(arguments: Vec<OsString>) {
     let Some(work) = WORK.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-    static HANDLE: OnceLock<ServiceStatusHandle> = OnceLock::new();
-    let tell = |state, code| {
-        if let Some(handle) = HANDLE.get() {
-            // A manager that does not listen any more is past helping.
-            let _ = handle.set_service_status(status(state, code));
-        }
-    };
     // The first argument is the name that the service was started under.
     let name = arguments.into_iter().next().unwrap_or_default();
     let registered = service_control_handler::register(name, move |control| match control {
@@ -107,7 +120,8 @@ fn service_main(arguments: Vec<OsString>) {
     if let Ok(handle) = registered {
         let _ = HANDLE.set(handle);
     }
-    tell(ServiceState::Running, ServiceExitCode::NO_ERROR);
+    // It runs when the role says so: an installation that waits for that hears of settings that are wrong.
+    tell(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
     let result = work();
     let code = match &result {
         Ok(()) => ServiceExitCode::NO_ERROR,
