@@ -6,6 +6,7 @@ mod log;
 #[cfg(any(windows, test))]
 mod log_file;
 mod output;
+mod root;
 mod run;
 mod service;
 mod settings;

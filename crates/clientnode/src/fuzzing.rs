@@ -5,15 +5,10 @@ use crate::spool::record;
 /// Reads a segment of the spool as a start after a crash does: its header, then whole records up to
 /// the first that is not. The number of records, and where they end.
 pub fn segment(bytes: &[u8], node_id: &str) -> (u64, usize) {
-    if record::read_segment_header(bytes, node_id) != record::SegmentHeader::Ours {
-        return (0, 0);
+    match record::read_segment_header(bytes, node_id) {
+        record::SegmentHeader::Ours => record::count(bytes),
+        _ => (0, 0),
     }
-    let (mut records, mut end) = (0, record::SEGMENT_HEADER_BYTES);
-    while let Some((header, _)) = bytes.get(end..).and_then(record::read) {
-        records += 1;
-        end += header.record_bytes() as usize;
-    }
-    (records, end)
 }
 
 /// Appends a segment of one record for each body, so that a target can begin with a sound one.

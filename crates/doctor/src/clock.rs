@@ -7,7 +7,7 @@ use crate::http::date_seconds;
 use crate::system::ClockKeeping;
 
 /// Skew is reported from here on, by the masternode too.
-const MOST_SKEW_SECONDS: f64 = 2.0;
+pub(crate) const MOST_SKEW_SECONDS: f64 = chasar_fleet::SKEW_REPORTED_MS as f64 / 1e3;
 
 /// Between what bounds another clock is ahead of ours, seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -135,9 +135,7 @@ pub(crate) fn look(port: Port, host: &str, number: u16) -> Facts {
             };
         }
     };
-    // As the clientnode does: IPv4 first.
-    let address = addresses.iter().find(|a| a.is_ipv4()).or(addresses.first()).copied();
-    let address = address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], number)));
+    let address = preferred(&addresses).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], number)));
     let here = is_here(address.ip());
     let facts = |number, met| Facts {
         port,
@@ -171,6 +169,11 @@ fn meet(port: Port, address: SocketAddr) -> Met {
         Ok(speaker) => Met::Somebody(address, speaker),
         Err(error) => Met::NoConnection(address.ip(), error.kind(), error.to_string()),
     }
+}
+
+/// The address of several to go to, as the clientnode does: IPv4 first.
+pub(crate) fn preferred(found: &[SocketAddr]) -> Option<SocketAddr> {
+    found.iter().find(|a| a.is_ipv4()).or(found.first()).copied()
 }
 
 /// The addresses of a host, waiting for a slow resolver only so long.

@@ -311,13 +311,13 @@ fn listen(
     progress("the stream, for 3 seconds");
     let met = connection::look(Port::Stream, host, port);
     if !known && !met.is_right() {
-        return vec![stream::judge_elsewhere(&stream::place(host, port))];
+        return vec![stream::judge_elsewhere(&connection::at(host, port))];
     }
     let mut findings = connection::judge(&met);
     if met.is_right() {
         let heard = stream::look(host, port, own.map(|(id, _)| id));
         let facts = stream::Facts {
-            place: stream::place(host, port),
+            place: connection::at(host, port),
             heard,
             live,
             own_interval: own.map(|(_, i)| i),
@@ -339,8 +339,7 @@ fn reachable(endpoint: &chasar_link::Endpoint) -> String {
 }
 
 fn address_of(endpoint: &chasar_link::Endpoint) -> Option<SocketAddr> {
-    let found = connection::resolve(&reachable(endpoint), endpoint.port()).ok()?;
-    found.iter().find(|a| a.is_ipv4()).or(found.first()).copied()
+    connection::preferred(&connection::resolve(&reachable(endpoint), endpoint.port()).ok()?)
 }
 
 /// The id of the node whose state is in `folder`: the first line of `node_id`.

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use chasar_fleet::{FleetSnapshot, NodeSnapshot, State};
 
+use crate::clock::MOST_SKEW_SECONDS;
 use crate::finding::{Finding, count, span};
 
 /// The version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Skew is reported from here on, by the masternode too.
-const MOST_SKEW_SECONDS: f64 = 2.0;
 /// Most nodes that are named one by one of each kind; the rest is a number.
 const NAMED: usize = 10;
 

@@ -1,11 +1,11 @@
 //! Whether the ports of a masternode are its own: in use by another program, not bound, not permitted, on loopback only.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, TcpListener};
 
 use chasar_link::Endpoint;
 
-use crate::connection::{at, resolve};
+use crate::connection::{at, preferred, resolve};
 use crate::finding::{Finding, shell};
 use crate::listener::{self, Listener};
 
@@ -45,9 +45,7 @@ pub(crate) fn look(
         chasar_link::Host::Name(name) => name.clone(),
     };
     let number = endpoint.port();
-    let address = resolve(&host, number)
-        .ok()
-        .and_then(|found| found.iter().find(|a| a.is_ipv4()).or(found.first()).map(SocketAddr::ip));
+    let address = resolve(&host, number).ok().and_then(|found| preferred(&found)).map(|a| a.ip());
     // Listening for a moment harms nobody: nothing is taken from a connection that comes meanwhile.
     let refused = address.and_then(|ip| TcpListener::bind((ip, number)).err().map(|e| e.kind()));
     Facts {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use chasar_link::{Endpoint, LinkEvent, Subscriber, SubscriberConfig, SubscriberEvent};
 use chasar_wire::topic;
 
-use crate::connection::at;
 use crate::finding::{Finding, span};
 
 /// How long is listened: three reports of every node at the usual interval.
@@ -69,11 +68,6 @@ pub(crate) fn look(host: &str, port: u16, own: Option<&str>) -> Result<Heard, St
     }
     heard.seconds = started.elapsed().as_secs_f64();
     Ok(heard)
-}
-
-/// `host:port` for the findings.
-pub(crate) fn place(host: &str, port: u16) -> String {
-    at(host, port)
 }
 
 /// What it means that no stream is on the usual port of a masternode that answers.

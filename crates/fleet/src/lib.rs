@@ -52,4 +52,5 @@ pub use fleet::Fleet;
 pub use liveness::State;
 pub use memory::{MEMORY_MAGIC, Restored};
 pub use settings::Settings;
+pub use skew::SKEW_REPORTED_MS;
 pub use snapshot::{About, Counters, FleetSnapshot, NodeSnapshot, Summary, Totals};

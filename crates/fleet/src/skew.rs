@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Skew is reported from here on (design: limits of both ends).
-pub(crate) const SKEW_REPORTED_MS: i64 = 2_000;
+/// A clock that is off by more than this many milliseconds is reported.
+pub const SKEW_REPORTED_MS: i64 = 2_000;
 /// And is gone below this, so that it does not flap around the bound.
 const SKEW_GONE_MS: i64 = 1_500;
 /// A window has to be this long and hold this many reports to be believed.

@@ -13,7 +13,8 @@ use super::{ClientnodeSection, MasternodeSection, Typed};
     after_long_help = format!("{EXAMPLES}\n\n\
 Looked at are the configuration, the ports and who has them, the way to the masternode and who answers there, \
 clocks, probes, folders and the spool, the limit of open files, the nodes of the masternode, what it dropped, \
-and whether the stream delivers. Nothing is changed. A role takes the arguments of its start; without a role, \
+and whether the stream delivers. Nothing is changed; in each \
+folder that has to be writable a small file is written and removed. A role takes the arguments of its start; without a role, \
 the daemons that run here are examined as they were started, else what is configured.\n\n\
 Exit codes:\n  0    nothing is wrong; there may be notes\n  1    something is wrong\n  2    wrong arguments; \
 nothing was examined")

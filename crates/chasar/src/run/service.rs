@@ -12,9 +12,10 @@ use crate::args::{
 use crate::exit::Failure;
 use crate::log::LogConfig;
 use crate::output::to_stdout;
+use crate::root::is_root;
 use crate::service::carry_out::{Hands, all_or_nothing, as_far_as_possible};
 use crate::service::install::{self, Facts};
-use crate::service::machine::{Machine, is_administrator};
+use crate::service::machine::Machine;
 use crate::service::status::{NOT_INSTALLED, RUNNING, STOPPED, Status};
 use crate::service::{Init, Job, PROGRAM_DATA, Role, configuration, plan, systemd};
 use crate::settings::definition;
@@ -57,7 +58,8 @@ fn may_change(place: &WhichSystem, init: Init) -> Result<(), Failure> {
             "{name} is not of this system; --dry-run shows what it would do"
         )));
     }
-    if place.root.is_some() || is_administrator() {
+    // The service control manager says no by itself.
+    if place.root.is_some() || cfg!(windows) || is_root() {
         return Ok(());
     }
     let line: Vec<String> = std::env::args().skip(1).collect();

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+#[cfg(not(windows))]
+use crate::root::is_root;
 use crate::settings::definition::AnySetting;
 use crate::settings::layers::Layers;
 use crate::settings::problem::{Place, Problem};
@@ -64,18 +66,6 @@ fn of_user(macos: bool, variable: impl Fn(&str) -> Option<OsString>) -> Option<P
     let chosen = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
     let usual = if macos { "Library/Application Support" } else { ".local/state" };
     chosen.or_else(|| Some(PathBuf::from(variable("HOME")?).join(usual)))
-}
-
-#[cfg(target_os = "linux")]
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    // The owner of a process's folder is its effective user (proc_pid(5)).
-    std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
-}
-
-#[cfg(any(target_os = "macos", target_os = "freebsd"))]
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
 }
 
 #[cfg(test)]

@@ -149,22 +149,3 @@ fn mode(_: &fs::Metadata) -> u32 {
 fn set_mode(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
 }
-
-/// Whether this process may change the system; `id` tells where `/proc` does not.
-pub(crate) fn is_administrator() -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::fs::MetadataExt;
-        // The owner of a process's folder is its effective user (proc_pid(5)).
-        fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
-    }
-    #[cfg(all(unix, not(target_os = "linux")))]
-    {
-        Machine::new(None).call(&Call::new("id", ["-u"])).is_ok_and(|id| id == "0")
-    }
-    #[cfg(not(unix))]
-    {
-        // The service control manager says no by itself.
-        true
-    }
-}

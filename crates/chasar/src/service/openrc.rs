@@ -1,5 +1,7 @@
 //! OpenRC: the script for supervise-daemon(8), and the steps to install and remove it.
 
+use chasar_doctor::shell;
+
 use super::install::Facts;
 use super::plan::{Call, Step};
 use super::systemd::own_folder;
@@ -19,7 +21,7 @@ pub(crate) fn script(job: &Job) -> String {
     let role = job.role;
     let mut arguments = Vec::new();
     for argument in job.arguments() {
-        arguments.push(shell_word(argument));
+        arguments.push(shell(argument));
     }
     let arguments = arguments.join(" ");
     let limit = match role {
@@ -62,20 +64,10 @@ start_pre() {{
 "#,
         name = role.name(),
         description = role.description(),
-        command = shell_word(&shell_word(&job.exe)),
-        arguments = shell_word(&arguments),
+        command = shell(&shell(&job.exe)),
+        arguments = shell(&arguments),
         log = log(role),
     )
-}
-
-/// One word for a POSIX shell.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// Keeps the log small (logrotate(8)).

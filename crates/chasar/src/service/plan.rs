@@ -41,13 +41,7 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.program)?;
-        self.arguments.iter().try_for_each(|argument| {
-            if argument.is_empty() || argument.contains([' ', '"', '\'', '\\', '$', '*']) {
-                write!(f, " '{}'", argument.replace('\'', r"'\''"))
-            } else {
-                write!(f, " {argument}")
-            }
-        })
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", chasar_doctor::shell(argument)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::record::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::record::{self, SegmentHeader};
 
 /// Longest segment that is read; ours are a mebibyte and one report.
 const MOST_BYTES: u64 = 64 << 20;
@@ -56,18 +56,13 @@ impl SpoolContent {
     fn add(&mut self, name: String, bytes: &[u8], node_id: Option<&str>) {
         let own = bytes.get(8..40).and_then(|id| std::str::from_utf8(id).ok());
         let node_id = node_id.or(own).unwrap_or_default().trim_end();
-        let mut end = match record::read_segment_header(bytes, node_id) {
-            SegmentHeader::Ours => SEGMENT_HEADER_BYTES,
-            SegmentHeader::Torn => 0,
+        let (records, end) = match record::read_segment_header(bytes, node_id) {
+            SegmentHeader::Ours => record::count(bytes),
+            SegmentHeader::Torn => (0, 0),
             SegmentHeader::OtherNode => return self.of_other_nodes.push(name),
             SegmentHeader::Unknown => return self.foreign.push(name),
         };
-        while end > 0
-            && let Some((header, _)) = record::read(&bytes[end..])
-        {
-            end += header.record_bytes() as usize;
-            self.reports += 1;
-        }
+        self.reports += records;
         if end < bytes.len() {
             self.damaged.push((name, (bytes.len() - end) as u64));
         }

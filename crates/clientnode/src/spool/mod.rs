@@ -167,11 +167,7 @@ impl Spool {
                 return;
             }
         };
-        let (mut end, mut records) = (if torn { 0 } else { SEGMENT_HEADER_BYTES }, 0);
-        while !torn && let Some((header, _)) = record::read(&self.buffer[end..]) {
-            end += header.record_bytes() as usize;
-            records += 1;
-        }
+        let (records, end) = if torn { (0, 0) } else { record::count(&self.buffer) };
         let (len, whole) = (self.buffer.len() as u64, end as u64);
         if whole < len {
             self.notices.push(Notice::TornTail { segment: number, bytes: len - whole });

@@ -112,6 +112,16 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Header, &[u8])> {
     (crc32c(&record[4..]) == crc).then_some((header, &record[RECORD_HEADER_BYTES..]))
 }
 
+/// How many whole records follow the header of `segment`, and where the last of them ends.
+pub(crate) fn count(segment: &[u8]) -> (u64, usize) {
+    let (mut records, mut end) = (0, SEGMENT_HEADER_BYTES);
+    while let Some((header, _)) = segment.get(end..).and_then(read) {
+        records += 1;
+        end += header.record_bytes() as usize;
+    }
+    (records, end)
+}
+
 const CRC_TABLE: [u32; 256] = {
     let mut table = [0u32; 256];
     let mut i = 0;
