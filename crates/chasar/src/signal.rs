@@ -40,29 +40,32 @@ pub(crate) fn request() {
 
 #[cfg(unix)]
 mod imp {
-    use std::io::{self, Read};
-    use std::os::unix::net::UnixStream;
+    use std::io;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread::Builder;
 
     use signal_hook::consts::{SIGINT, SIGTERM};
-    use signal_hook::{flag, low_level};
+    use signal_hook::iterator::Signals;
+    use signal_hook::low_level;
 
     pub(super) fn install(stop: &Arc<AtomicBool>, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let (mut reader, writer) = UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM] {
-            // Handlers run in the order of registration: the first signal finds the flag unset.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(stop))?;
-            flag::register(signal, Arc::clone(stop))?;
-            low_level::pipe::register(signal, writer.try_clone()?)?;
-        }
-        let wait = move || {
-            // The writing ends live as long as the process, so this ends with a signal only.
-            let mut byte = [0];
-            while matches!(reader.read(&mut byte), Err(e) if e.kind() == io::ErrorKind::Interrupted) {}
-            then();
+        // One thread takes them, one after the other: of two at a time one is the second.
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let stop = Arc::clone(stop);
+        let take = move || {
+            let mut signals = signals.forever();
+            if signals.next().is_some() {
+                stop.store(true, Ordering::Relaxed);
+                let first = Builder::new().name("stop".to_owned()).spawn(then);
+                // Without a thread nobody else is told, and a second signal is still an end.
+                drop(first);
+            }
+            if let Some(signal) = signals.next() {
+                low_level::exit(128 + signal);
+            }
         };
-        std::thread::Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(wait)?;
+        Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(take)?;
         Ok(())
     }
 }

@@ -314,6 +314,12 @@ fn a_unit_of_a_package_is_not_written_twice() {
     let said = ok(&scratch.service(&["uninstall", "clientnode", "--purge"]));
     assert!(said.contains("stays: the unit of the package"), "{said}");
     assert!(packaged.exists());
+    // Words stay words, folders of history are written to.
+    ok(&scratch.install(&["masternode", "--history", "/data/history"]));
+    let own = scratch.file("etc/systemd/system/chasar-masternode.service");
+    assert!(own.contains("ReadWritePaths=-/data/history"), "{own}");
+    ok(&scratch.install(&["masternode", "--history", "off"]));
+    assert!(scratch.file("etc/chasar/chasar.toml").contains("history = \"off\""));
 }
 
 #[test]

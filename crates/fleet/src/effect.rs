@@ -50,6 +50,9 @@ pub enum Effect {
     Duplicate {
         /// The node it belongs to.
         node_id: Arc<str>,
+        /// Whether it came before the fleet was restored: then it was published, but nobody knows
+        /// whether all else that was to be done with it was done before the end.
+        remembered: bool,
     },
     /// The report of this step is not taken: drop it. The reason is a word for counters.
     Refused {

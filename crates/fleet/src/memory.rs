@@ -319,6 +319,7 @@ fn read_session(reader: &mut Reader<'_>) -> Option<Session> {
         hostname,
         fingerprint,
         log: SequenceLog::remembered(high, ranges)?,
+        remembered_high: Some(high),
         first_sampled_ms,
         newest_sampled_ms,
         high_sampled_ms: None,

@@ -199,7 +199,8 @@ impl Node {
             Seen::Duplicate => {
                 out.counters.duplicates_total += 1;
                 self.counters.duplicates_total += 1;
-                out.effects.push(Effect::Duplicate { node_id: self.id.clone() });
+                let remembered = self.sessions.list[at].remembered_high.is_some_and(|high| sequence <= high);
+                out.effects.push(Effect::Duplicate { node_id: self.id.clone(), remembered });
                 Outcome::Dropped
             }
             Seen::Conflict => {

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) hostname: Text,
     pub(crate) fingerprint: u64,
     pub(crate) log: SequenceLog,
+    /// How far `log` went when it was remembered; `None` for a session that began since.
+    pub(crate) remembered_high: Option<u64>,
     /// The least and the greatest sample time seen, by the node's clock.
     pub(crate) first_sampled_ms: i64,
     pub(crate) newest_sampled_ms: i64,
@@ -224,6 +226,7 @@ impl Sessions {
             hostname: sighting.hostname.clone(),
             fingerprint: sighting.fingerprint,
             log,
+            remembered_high: None,
             first_sampled_ms: sighting.sampled_ms,
             newest_sampled_ms: sighting.sampled_ms,
             high_sampled_ms: Some(sighting.sampled_ms),

@@ -375,12 +375,18 @@ fn a_restart_invents_nothing_and_forgets_nothing() {
     assert_eq!(after.fleet.totals(), story.fleet.totals());
     for sequence in [0, 19, 22] {
         let report = after.sampled("s", sequence);
-        assert!(!accepted(&after.report(&report)), "{sequence} came before the restart");
+        let effects = after.report(&report);
+        let node_id = "n".into();
+        assert_eq!(effects, [Effect::Duplicate { node_id, remembered: true }], "{sequence}");
     }
     after.wait(14.0);
     assert_eq!(after.changes(), [], "the grace after a restart");
     let missed = after.sampled("s", 21);
     assert!(accepted(&after.report(&missed)));
+    let next = after.sampled("s", 23);
+    assert!(accepted(&after.report(&next)));
+    let again = after.report(&next);
+    assert!(matches!(again[..], [Effect::Duplicate { remembered: false, .. }]), "{again:?}");
     after.wait(20.0);
     assert_eq!(after.changes(), [StateChange::Late, StateChange::Down]);
 }

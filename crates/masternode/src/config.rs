@@ -13,6 +13,9 @@ pub(crate) const STREAM_PORT: u16 = 6666;
 /// The port for HTTP.
 pub(crate) const HTTP_PORT: u16 = 7777;
 
+/// The history's folder in the state folder.
+const HISTORY_FOLDER: &str = "history";
+
 /// What an operator can choose.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +27,8 @@ pub struct Config {
     pub http: Option<HttpConfig>,
     /// Folder for what has to be remembered; made if it is not there. One masternode at a time uses it.
     pub state_dir: PathBuf,
+    /// History; `None`: nothing is kept, only the newest samples are known.
+    pub history: Option<HistoryConfig>,
     /// Bounds and times of the fleet.
     pub fleet: Settings,
     /// After a restart, reports wait for so long until subscribers have connected again. Nothing is
@@ -32,6 +37,23 @@ pub struct Config {
     /// Messages queued for each subscriber before it loses some. A fleet may report all at once, so
     /// this should be no less than its number of nodes.
     pub stream_queue_messages: u32,
+}
+
+/// History: every sample of every node, in files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// The folder; made if it is not there. One process at a time writes to it.
+    pub folder: PathBuf,
+    /// Bytes that all its files may take; the oldest samples go first.
+    pub max_bytes: u64,
+    /// How long samples are kept as they came, as far as `max_bytes` goes.
+    pub raw: Duration,
+    /// How long their rollups of a minute are kept.
+    pub minutes: Duration,
+    /// How long their rollups of an hour are kept.
+    pub hours: Duration,
+    /// Memory for samples that are not in files yet; beyond it samples are refused and counted.
+    pub memory_bytes: usize,
 }
 
 /// HTTP.
@@ -58,15 +80,33 @@ impl Config {
     /// # Errors
     /// When `host` is neither an address nor a possible name.
     pub fn new(host: &str, state_dir: impl Into<PathBuf>) -> Result<Config, EndpointError> {
+        let state_dir = state_dir.into();
         Ok(Config {
+            history: Some(HistoryConfig::new(state_dir.join(HISTORY_FOLDER))),
             reports: Endpoint::new(host, REPORTS_PORT)?,
             stream: Some(Endpoint::new(host, STREAM_PORT)?),
             http: Some(HttpConfig::new(Endpoint::new(host, HTTP_PORT)?)),
-            state_dir: state_dir.into(),
+            state_dir,
             fleet: Settings::default(),
             settle: Duration::from_millis(750),
             stream_queue_messages: 10_000,
         })
+    }
+}
+
+impl HistoryConfig {
+    /// The usual settings: 10 GiB, of it samples of 30 days, rollups of 90 days and of 2 years.
+    pub fn new(folder: impl Into<PathBuf>) -> HistoryConfig {
+        let options = chasar_tsdb::Options::default();
+        let time = |ms: i64| Duration::from_millis(ms.unsigned_abs());
+        HistoryConfig {
+            folder: folder.into(),
+            max_bytes: options.max_bytes,
+            raw: time(options.raw_ms),
+            minutes: time(options.minute_ms),
+            hours: time(options.hour_ms),
+            memory_bytes: options.head_bytes,
+        }
     }
 }
 

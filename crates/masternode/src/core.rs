@@ -116,9 +116,14 @@ impl Core {
                     Effect::Accepted { node_id, replayed } => {
                         let Some((report, body)) = came.take() else { continue };
                         outbox.publications.push(Publication::Report(node_id.clone(), body));
-                        if !replayed {
-                            entries.push(Entry::Report { node_id, report, now_ms: inbox.now.unix_ms });
-                        }
+                        let now_ms = inbox.now.unix_ms;
+                        entries.push(Entry::Report { node_id, report, is_late: replayed, now_ms });
+                    }
+                    // It was published before the restart; the store knows whether it has it.
+                    Effect::Duplicate { node_id, remembered: true } => {
+                        let Some((report, _)) = came.take() else { continue };
+                        let now_ms = inbox.now.unix_ms;
+                        entries.push(Entry::Report { node_id, report, is_late: true, now_ms });
                     }
                     effect => {
                         entries.extend(entry(&effect));

@@ -48,6 +48,17 @@ pub enum StartError {
         /// The folder.
         path: PathBuf,
     },
+    /// The history cannot be opened.
+    #[error(
+        "the history: cannot open {folder}: {cause}; choose another folder with --history <path>, or do without: --history off"
+    )]
+    History {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The token is no token.
     #[error("the HTTP token {problem}")]
     Token {

@@ -49,6 +49,6 @@ mod worker;
 
 pub use chasar_fleet::{About, Counters, FleetSnapshot, NodeSnapshot, Settings, State, Summary, Totals};
 pub use chasar_link::{Endpoint, EndpointError};
-pub use config::{Config, HttpConfig};
+pub use config::{Config, HistoryConfig, HttpConfig};
 pub use error::{StartError, StopError, WorkerError};
 pub use running::{Addresses, Masternode, Running};

@@ -145,6 +145,8 @@ pub(crate) struct Counts {
     pub(crate) history_dropped: Count,
     /// Samples left out because a node has too many series.
     pub(crate) history_left_out: Count,
+    /// Milliseconds that the upkeep of the history took.
+    pub(crate) history_upkeep_ms: Count,
     /// HTTP requests answered.
     pub(crate) http_requests: Count,
     /// Of these, refused ones.

@@ -4,9 +4,7 @@
 //! survives the end of the process, however it ends. Only a whole new memory is synced, so that a
 //! power cut finds a file that is sound, if a little old.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -14,7 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::message::{Counts, Flags, Memory};
-use crate::state_folder::{StateFolder, private};
+use crate::state_folder::{StateFolder, replace};
 
 /// Appends are gathered for so long into one write.
 const GATHER: Duration = Duration::from_millis(5);
@@ -57,7 +55,10 @@ impl Recorder {
                 next = self.queue.recv_deadline(until);
             }
             let result = match whole {
-                Some(bytes) => self.begin(&path, &bytes).map(|new| file = Some(new)),
+                Some(bytes) => replace(&path, &bytes).map(|new| {
+                    file = Some(new);
+                    self.counts.memory_written_bytes.add(bytes.len() as u64);
+                }),
                 None => Ok(()),
             };
             let result = result.and_then(|()| match (&mut file, gathered.is_empty()) {
@@ -88,21 +89,13 @@ impl Recorder {
         }
         Ok(())
     }
-
-    /// Writes a whole memory beside the old one and puts it in its place.
-    fn begin(&self, path: &Path, bytes: &[u8]) -> io::Result<File> {
-        let new = path.with_extension("memory.new");
-        let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&new, path)?;
-        self.counts.memory_written_bytes.add(bytes.len() as u64);
-        Ok(file)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     fn record(folder: &Path, messages: Vec<Memory>) -> (Arc<Flags>, Arc<Counts>) {

@@ -1,5 +1,6 @@
 //! Starting the parts, and stopping them in order.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +14,7 @@ use crossbeam_channel::{Receiver, bounded, unbounded};
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::{StartError, StopError, WorkerError};
-use crate::history::{Entries, History};
+use crate::history::{self, Entries, History, Instances, Upkeep};
 use crate::http::{HttpServer, Stopper as HttpStopper};
 use crate::ingest::Ingest;
 use crate::message::{Count, Counts, Flags, Published};
@@ -32,6 +33,9 @@ const HISTORY: usize = 256;
 const QUESTIONS: usize = 64;
 /// Batches between stream and recorder.
 const RECORDS: usize = 1_024;
+
+/// The part that nobody has to wait for.
+const UPKEEP: &str = "upkeep";
 
 /// A masternode, to be started.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ pub struct Running {
 pub(crate) struct Clock(Instant);
 
 impl Clock {
-    fn new() -> Clock {
+    pub(crate) fn new() -> Clock {
         Clock(Instant::now())
     }
 
@@ -83,6 +87,8 @@ impl Masternode {
     pub fn start(config: Config) -> Result<Running, StartError> {
         let state = StateFolder::open(&config.state_dir)?;
         open_files(config.fleet.max_nodes);
+        let store = config.history.as_ref().map(history::open).transpose()?;
+        let scribe = store.as_ref().map(history::scribe).transpose()?;
         let collector =
             Collector::bind(&CollectorConfig::new(config.reports.clone())).map_err(StartError::Reports)?;
         let broadcaster = config.stream.as_ref().map(|endpoint| {
@@ -100,7 +106,7 @@ impl Masternode {
         warn_when_open(&addresses);
 
         let clock = Clock::new();
-        let memory = state.read_memory()?;
+        let memory = state.read(&state.memory_path())?;
         let (mut fleet, restored) = Fleet::restore(config.fleet.clone(), clock.now(), &memory);
         say_restored(&restored, &memory, &state)?;
         let settle = if restored.nodes > 0 { config.settle } else { Duration::ZERO };
@@ -108,6 +114,8 @@ impl Masternode {
         let (flags, counts) = (Arc::<Flags>::default(), Arc::<Counts>::default());
         let now = clock.now();
         let remembered = Published { fleet: fleet.snapshot(now), at: now.monotonic, ..Published::default() };
+        let instances = instances(&state, &remembered)?;
+        let instances_path = state.instances_path();
         let published = Arc::new(ArcSwap::from_pointee(remembered));
         let (inbox_sender, inbox) = bounded(INBOX);
         let (stream, stream_queue) = bounded(OUTBOX);
@@ -115,6 +123,7 @@ impl Masternode {
         let (recorder, records) = bounded(RECORDS);
         let (entries, entries_queue) = bounded(HISTORY);
         let (question, questions) = bounded(QUESTIONS);
+        let (upkeep_sender, upkeep_end) = bounded(0);
         let (ended_sender, ended) = unbounded();
         let mut parts = Vec::new();
 
@@ -131,6 +140,7 @@ impl Masternode {
                     stream_connections: broadcaster.as_ref().map(|b| b.connections().counters().clone()),
                     addresses: addresses.clone(),
                     questions: question,
+                    store: store.clone(),
                 });
                 (Some(task), Some(stopper))
             }
@@ -149,11 +159,21 @@ impl Masternode {
         };
         parts.push("stream");
         spawn("stream", ended_sender.clone(), move || part.run())?;
+        if let Some(store) = store {
+            let part = Upkeep { store, end: upkeep_end, clock, counts: counts.clone() };
+            parts.push(UPKEEP);
+            spawn(UPKEEP, ended_sender.clone(), move || part.run())?;
+        }
         let part = History {
             entries: entries_queue.clone(),
             questions,
             counts: counts.clone(),
+            clock,
             remembered: published.load_full(),
+            instances,
+            instances_path,
+            scribe,
+            upkeep: Some(upkeep_sender),
         };
         parts.push("history");
         spawn("history", ended_sender.clone(), move || part.run())?;
@@ -234,12 +254,17 @@ impl Running {
         let until = Instant::now() + deadline;
         while !self.parts.is_empty() {
             // HTTP answers until the rest is done, so that a stop can be watched.
-            if self.parts == ["http"]
+            if self.parts.iter().all(|part| ["http", UPKEEP].contains(part))
                 && let Some(http) = self.http.take()
             {
                 http.stop();
             }
             let Ok(ended) = self.ended.recv_deadline(until) else {
+                // A large fleet's segment takes longer than a stop may. It may end at any moment:
+                // all that would be in it is in the logs.
+                if self.parts == [UPKEEP] {
+                    break;
+                }
                 return Err(StopError::Deadline { parts: std::mem::take(&mut self.parts) });
             };
             self.note(ended);
@@ -294,6 +319,28 @@ fn warn_when_open(addresses: &Addresses) {
     }
 }
 
+/// The names of the series of those nodes that are known.
+fn instances(state: &StateFolder, remembered: &Published) -> Result<Instances, StartError> {
+    let path = state.instances_path();
+    let text = state.read(&path)?;
+    if text.is_empty() {
+        return Ok(Instances::default());
+    }
+    let known: HashSet<&str> = remembered.fleet.nodes.iter().map(|node| &*node.node_id).collect();
+    match Instances::read(&text, |node_id| known.contains(node_id)) {
+        Ok(instances) => Ok(instances),
+        Err(problem) => {
+            let aside = state.put_aside(&path)?;
+            tracing::warn!(
+                "{}: {problem}; it is kept as {}, and names are given anew",
+                path.display(),
+                aside.display()
+            );
+            Ok(Instances::default())
+        }
+    }
+}
+
 fn say_restored(restored: &Restored, memory: &[u8], state: &StateFolder) -> Result<(), StartError> {
     if restored.nodes > 0 {
         tracing::info!("remembered {} nodes", restored.nodes);
@@ -301,7 +348,7 @@ fn say_restored(restored: &Restored, memory: &[u8], state: &StateFolder) -> Resu
     let Some(problem) = restored.problem else { return Ok(()) };
     let path = state.memory_path();
     if restored.ignored_bytes == memory.len() {
-        let aside = state.put_memory_aside()?;
+        let aside = state.put_aside(&path)?;
         tracing::warn!(
             "{}: {problem}; it is kept as {}, and the fleet begins anew",
             path.display(),

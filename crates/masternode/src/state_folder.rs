@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::StartError;
 
-/// A memory larger than this was not written by us: 20,000 nodes need some ten mebibytes.
-const MAX_MEMORY_BYTES: u64 = 1 << 30;
+/// A file larger than this was not written by us: 20,000 nodes need some ten mebibytes.
+const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Tokens we make: 256 bits as hexadecimal digits.
 const TOKEN_BYTES: usize = 32;
 
@@ -45,24 +45,31 @@ impl StateFolder {
         self.path.join("http_token")
     }
 
-    /// The memory of the fleet; empty where there is none yet.
-    pub(crate) fn read_memory(&self) -> Result<Vec<u8>, StartError> {
-        let path = self.memory_path();
-        let failed = |cause| StartError::State { action: "read", path: path.clone(), cause };
-        let file = match File::open(&path) {
+    /// Which node has which `instance` in its series.
+    pub(crate) fn instances_path(&self) -> PathBuf {
+        self.path.join("instances.json")
+    }
+
+    /// A file of ours; empty where there is none yet.
+    pub(crate) fn read(&self, path: &Path) -> Result<Vec<u8>, StartError> {
+        let failed = |cause| StartError::State { action: "read", path: path.to_owned(), cause };
+        let file = match File::open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(failed(e)),
         };
         let mut bytes = Vec::new();
-        file.take(MAX_MEMORY_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+        file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
         Ok(bytes)
     }
 
-    /// Puts a memory that is not ours aside, rather than write over it.
-    pub(crate) fn put_memory_aside(&self) -> Result<PathBuf, StartError> {
-        let (path, aside) = (self.memory_path(), self.path.join("fleet.memory.foreign"));
-        fs::rename(&path, &aside).map_err(|cause| StartError::State { action: "rename", path, cause })?;
+    /// Puts a file that is not ours aside, rather than write over it.
+    pub(crate) fn put_aside(&self, path: &Path) -> Result<PathBuf, StartError> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".foreign");
+        let aside = PathBuf::from(aside);
+        let failed = |cause| StartError::State { action: "rename", path: path.to_owned(), cause };
+        fs::rename(path, &aside).map_err(failed)?;
         Ok(aside)
     }
 
@@ -113,7 +120,19 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-fn create_private_folder(path: &Path) -> io::Result<()> {
+/// Writes a whole file beside the old one and puts it in its place: after a crash, one of them is there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = private(OpenOptions::new().create(true).truncate(true).write(true)).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(&new, path)?;
+    Ok(file)
+}
+
+/// Only for this user too, with all folders above it that are not there.
+pub(crate) fn create_private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

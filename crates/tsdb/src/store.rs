@@ -163,6 +163,12 @@ pub struct Store {
     pub(crate) shared: Arc<Shared>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
 pub(crate) fn segment_name(id: u64) -> String {
     format!("s-{id:016x}.seg")
 }

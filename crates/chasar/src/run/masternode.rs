@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use chasar_masternode::{Config, Endpoint, HttpConfig, Masternode};
+use chasar_masternode::{Config, Endpoint, HistoryConfig, HttpConfig, Masternode};
 
 use super::state_dir;
 use crate::args::StartMasternode;
@@ -12,11 +12,12 @@ use crate::exit::Failure;
 use crate::log::LogConfig;
 use crate::service::notify::Notifier;
 use crate::settings::definition::{
-    BIND, HTTP, HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, STREAM, TOKEN_FILE,
+    BIND, HISTORY, HISTORY_HOURS, HISTORY_MEMORY, HISTORY_MINUTES, HISTORY_RAW, HISTORY_SIZE, HTTP,
+    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, STREAM, TOKEN_FILE,
 };
 use crate::settings::layers::{Layers, REAL};
 use crate::settings::problem::Problem;
-use crate::settings::value::Listen;
+use crate::settings::value::{Listen, Place};
 use crate::signal::Stop;
 
 /// How long to wait for the parts before looking whether to stop.
@@ -83,6 +84,9 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let (bind, port) = (layers.get(&BIND), layers.get(&LISTEN_PORT));
     let (stream, http) = (layers.get(&STREAM), layers.get(&HTTP));
     let (names, token_file) = (layers.get(&HTTP_NAMES), layers.get(&TOKEN_FILE));
+    let (history, history_size) = (layers.get(&HISTORY), layers.get(&HISTORY_SIZE));
+    let (raw, minutes) = (layers.get(&HISTORY_RAW), layers.get(&HISTORY_MINUTES));
+    let (hours, history_memory) = (layers.get(&HISTORY_HOURS), layers.get(&HISTORY_MEMORY));
     let state_dir = match layers.get(&MASTERNODE_STATE_DIR) {
         Some(given) => given.value,
         None => state_dir::default_or_problem(layers, MASTERNODE, &MASTERNODE_STATE_DIR)?,
@@ -111,6 +115,18 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         host_names: names.map(|given| given.value).unwrap_or_default(),
         ..HttpConfig::new(endpoint)
     });
+    let usual = config.history.take()?;
+    let folder = match history?.value {
+        Place::Off => None,
+        Place::Usual => Some(usual.folder),
+        Place::Folder(folder) => Some(folder),
+    };
+    let (max_bytes, memory) = (history_size?.value, history_memory?.value);
+    let (raw, minutes, hours) = (raw?.value, minutes?.value, hours?.value);
+    // As much as can be addressed is as much as there is.
+    let memory_bytes = usize::try_from(memory).unwrap_or(usize::MAX);
+    config.history =
+        folder.map(|folder| HistoryConfig { folder, max_bytes, raw, minutes, hours, memory_bytes });
     Some(config)
 }
 
@@ -165,6 +181,12 @@ mod tests {
             ("http_names", "a.example, b"),
             ("token_file", token.to_str().unwrap()),
             ("state_dir", "/elsewhere"),
+            ("history", "/far/away"),
+            ("history_size", "1GiB"),
+            ("history_raw", "2d"),
+            ("history_minutes", "3d"),
+            ("history_hours", "4d"),
+            ("history_memory", "64MiB"),
         ]))
         .expect("sound");
         assert_eq!(config.reports, Endpoint::new("::1", 7).unwrap());
@@ -174,12 +196,23 @@ mod tests {
         assert_eq!(http.host_names, ["a.example", "b"]);
         assert_eq!(http.token.as_deref(), Some("0123456789abcdef"));
         assert_eq!(config.state_dir, Path::new("/elsewhere"));
+        let days = |n: u64| Duration::from_secs(n * 86_400);
+        let history = HistoryConfig {
+            folder: "/far/away".into(),
+            max_bytes: 1 << 30,
+            raw: days(2),
+            minutes: days(3),
+            hours: days(4),
+            memory_bytes: 64 << 20,
+        };
+        assert_eq!(config.history, Some(history));
     }
 
     #[test]
     fn stream_and_http_can_be_off_and_a_bad_token_is_told() {
-        let off = config(&mut layers(&[("stream", "off"), ("http", "off")])).expect("sound");
-        assert!(off.stream.is_none() && off.http.is_none());
+        let off =
+            config(&mut layers(&[("stream", "off"), ("http", "off"), ("history", "off")])).expect("sound");
+        assert!(off.stream.is_none() && off.http.is_none() && off.history.is_none());
         let mut layers = layers(&[("token_file", "/nowhere")]);
         assert!(config(&mut layers).is_none());
         let problem = layers.problems[0].to_string();

@@ -130,8 +130,11 @@ fn install(
 
 /// Paths as a program in another folder understands them.
 fn make_paths_full(typed: &mut BTreeMap<String, String>) -> std::io::Result<()> {
-    for setting in definition::ALL.iter().map(|s| s.spec()).filter(|s| s.value_name == "path") {
-        if let Some(text) = typed.get_mut(&setting.id()).filter(|text| !text.is_empty()) {
+    for setting in definition::ALL.iter().map(|s| s.spec()).filter(|s| s.value_name.ends_with("path")) {
+        // Where a word may stand in place of a path, only what is no word is one.
+        let is_path =
+            |text: &&mut String| setting.value_name == "path" || text.contains(std::path::is_separator);
+        if let Some(text) = typed.get_mut(&setting.id()).filter(|text| !text.is_empty()).filter(is_path) {
             *text = std::path::absolute(&*text)?.to_string_lossy().into_owned();
         }
     }
@@ -182,7 +185,8 @@ fn check_settings(
     let folders = match role {
         Role::Clientnode => clientnode::config(&mut layers)
             .map(|c| [Some(c.state_folder), c.spool.map(|s| s.folder)].into_iter().flatten().collect()),
-        Role::Masternode => masternode::config(&mut layers).map(|c| vec![c.state_dir]),
+        Role::Masternode => masternode::config(&mut layers)
+            .map(|c| [Some(c.state_dir), c.history.map(|h| h.folder)].into_iter().flatten().collect()),
     };
     let (Some(folders), Some(_), true) = (folders, log, layers.problems.is_empty()) else {
         return Err(Failure::configuration(&layers.problems));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{self, Format, Level, Listen, Processes};
+use super::value::{self, Format, Level, Listen, Place, Processes};
 
 /// What is the same for settings of every type: from this come the flag with its help, the name in
 /// the environment, the key in the file and the line in the example.
@@ -116,7 +116,7 @@ pub(crate) const SECTIONS: [(&str, &str); 3] = [
 ];
 
 /// All settings, in the order of the example; positional ones in their order.
-pub(crate) static ALL: [&dyn AnySetting; 19] = [
+pub(crate) static ALL: [&dyn AnySetting; 25] = [
     &BIND,
     &LISTEN_PORT,
     &STREAM,
@@ -124,6 +124,12 @@ pub(crate) static ALL: [&dyn AnySetting; 19] = [
     &TOKEN_FILE,
     &HTTP_NAMES,
     &MASTERNODE_STATE_DIR,
+    &HISTORY,
+    &HISTORY_SIZE,
+    &HISTORY_RAW,
+    &HISTORY_MINUTES,
+    &HISTORY_HOURS,
+    &HISTORY_MEMORY,
     &MASTERNODE_HOST,
     &PORT,
     &INTERVAL,
@@ -254,6 +260,90 @@ pub(crate) static MASTERNODE_STATE_DIR: Setting<PathBuf> = Setting {
         more: STATE_DIR_MORE,
     },
     parse: value::path,
+};
+
+pub(crate) static HISTORY: Setting<Place> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "history",
+        value_name: "on|off|path",
+        form: Form::Flag,
+        default: Default::Text("on"),
+        choices: &[],
+        help: "Where every sample of every node is kept: on, off, or a folder",
+        more: "on is the folder history in the state folder. off keeps nothing; the newest samples are served all the same.",
+    },
+    parse: value::place,
+};
+
+pub(crate) static HISTORY_SIZE: Setting<u64> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "history_size",
+        value_name: "bytes",
+        form: Form::Flag,
+        default: Default::Text("10GiB"),
+        choices: &[],
+        help: "How much disk the history may take; the oldest samples go first",
+        more: "At least 16 MiB. A node takes about 10 MB a day: 200 series a second at half a byte a sample.",
+    },
+    parse: value::large_size,
+};
+
+pub(crate) static HISTORY_RAW: Setting<Duration> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "history_raw",
+        value_name: "time",
+        form: Form::Flag,
+        default: Default::Text("30d"),
+        choices: &[],
+        help: "How long samples are kept as they came, as far as the size goes",
+        more: "At least an hour.",
+    },
+    parse: value::keeping,
+};
+
+pub(crate) static HISTORY_MINUTES: Setting<Duration> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "history_minutes",
+        value_name: "time",
+        form: Form::Flag,
+        default: Default::Text("90d"),
+        choices: &[],
+        help: "How long a minimum, maximum, sum and last value a minute are kept",
+        more: "At least an hour.",
+    },
+    parse: value::keeping,
+};
+
+pub(crate) static HISTORY_HOURS: Setting<Duration> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "history_hours",
+        value_name: "time",
+        form: Form::Flag,
+        default: Default::Text("730d"),
+        choices: &[],
+        help: "How long those of an hour are kept",
+        more: "At least an hour.",
+    },
+    parse: value::keeping,
+};
+
+pub(crate) static HISTORY_MEMORY: Setting<u64> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "history_memory",
+        value_name: "bytes",
+        form: Form::Flag,
+        default: Default::Text("1GiB"),
+        choices: &[],
+        help: "How much memory the samples of the last minutes may take",
+        more: "At least 16 MiB; 1,000 nodes of 250 series take 60 MiB. Beyond it samples are dropped and counted.",
+    },
+    parse: value::large_size,
 };
 
 pub(crate) static MASTERNODE_HOST: Setting<String> = Setting {

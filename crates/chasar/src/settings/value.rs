@@ -30,6 +30,17 @@ pub(crate) enum Processes {
     None,
 }
 
+/// Where history is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nowhere.
+    Off,
+    /// In the state folder.
+    Usual,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
 /// How much to log.
 pub(crate) type Level = tracing::level_filters::LevelFilter;
 
@@ -110,6 +121,33 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| {
             "is not a length of time; give seconds, or a unit as in 500ms, 90s, 15m, 2h, 1d".to_owned()
         })
+}
+
+/// How long something is kept: an hour at least.
+pub(crate) fn keeping(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(time) if time < Duration::from_secs(3_600) => Err("is too short; give 1h or more".to_owned()),
+        other => other,
+    }
+}
+
+/// A size of 16 MiB or more.
+pub(crate) fn large_size(text: &str) -> Result<u64, String> {
+    match size(text) {
+        Ok(bytes) if bytes < 16 << 20 => Err("is too little; give 16MiB or more".to_owned()),
+        other => other,
+    }
+}
+
+/// `on`, `off`, or a folder. A bare word is more likely a slip than a folder.
+pub(crate) fn place(text: &str) -> Result<Place, String> {
+    match text {
+        "on" => Ok(Place::Usual),
+        "off" => Ok(Place::Off),
+        url if url.contains("://") => Err("is an address; give a folder, on, or off".to_owned()),
+        folder if folder.contains(std::path::is_separator) => Ok(Place::Folder(path(folder)?)),
+        _ => Err("is neither on nor off; for a folder here, put ./ before its name".to_owned()),
+    }
 }
 
 /// How long to go on: more than nothing.
@@ -242,6 +280,19 @@ mod tests {
         for text in ["", "MiB", "-1", "1T1", "99999999999999G"] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_and_where() {
+        assert_eq!((place("on"), place("off")), (Ok(Place::Usual), Ok(Place::Off)));
+        assert_eq!(place("./x"), Ok(Place::Folder("./x".into())));
+        for text in ["", "yes", "On", "http://victoria:8428/"] {
+            assert!(place(text).is_err(), "{text}");
+        }
+        assert_eq!(keeping("1h"), Ok(Duration::from_secs(3_600)));
+        assert!(keeping("59m").is_err() && keeping("never").is_err());
+        assert_eq!(large_size("16MiB"), Ok(16 << 20));
+        assert!(large_size("16").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The `instance` label: the host name of a node, made unique.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::Arc;
 
 /// Names of nodes as series have them.
@@ -10,9 +11,43 @@ pub(crate) struct Instances {
     given: HashMap<Arc<str>, (Arc<str>, Arc<str>)>,
     /// Who has a name.
     taken: HashMap<Arc<str>, Arc<str>>,
+    /// Since it was last put into text.
+    has_changed: bool,
 }
 
 impl Instances {
+    /// The names as they were put into text, of the nodes that are `wanted`: of two hosts of one name,
+    /// each has to stay what it was.
+    ///
+    /// # Errors
+    /// When it is no such text.
+    pub(crate) fn read(text: &[u8], wanted: impl Fn(&str) -> bool) -> serde_json::Result<Instances> {
+        let all: BTreeMap<String, (String, String)> = serde_json::from_slice(text)?;
+        let mut instances = Instances::default();
+        for (node_id, (hostname, name)) in all {
+            let (node_id, name): (Arc<str>, Arc<str>) = (node_id.into(), name.into());
+            if wanted(&node_id) && !instances.taken.contains_key(&name) {
+                instances.taken.insert(name.clone(), node_id.clone());
+                instances.given.insert(node_id, (hostname.into(), name));
+            }
+        }
+        Ok(instances)
+    }
+
+    /// All names as text, when they changed since.
+    pub(crate) fn changed(&mut self) -> Option<String> {
+        mem::take(&mut self.has_changed).then(|| {
+            let all: BTreeMap<&str, (&str, &str)> =
+                self.given.iter().map(|(id, (of, name))| (&**id, (&**of, &**name))).collect();
+            serde_json::to_string_pretty(&all).expect("texts always have a JSON form")
+        })
+    }
+
+    /// What was put into text last is not where it should be.
+    pub(crate) fn not_written(&mut self) {
+        self.has_changed = true;
+    }
+
     /// The name of a node: its host name, or when another node has it, with the beginning of its
     /// identity behind it. A node keeps its name until its host name changes.
     pub(crate) fn of(&mut self, node_id: &Arc<str>, hostname: &str) -> Arc<str> {
@@ -25,6 +60,7 @@ impl Instances {
             self.taken.remove(&old);
         }
         let name = self.free(node_id, hostname);
+        self.has_changed = true;
         self.given.insert(node_id.clone(), (hostname.into(), name.clone()));
         self.taken.insert(name.clone(), node_id.clone());
         name
@@ -34,6 +70,7 @@ impl Instances {
     pub(crate) fn forget(&mut self, node_id: &str) {
         if let Some((_, name)) = self.given.remove(node_id) {
             self.taken.remove(&name);
+            self.has_changed = true;
         }
     }
 
@@ -80,6 +117,25 @@ mod tests {
         instances.forget("a");
         assert_eq!(&*instances.of(&b, "web"), "web");
         assert_eq!((instances.given.len(), instances.taken.len()), (1, 1));
+    }
+
+    #[test]
+    fn after_a_restart_all_have_the_names_they_had() {
+        let mut before = Instances::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("aaaaaaaaaa".into(), "bbbbbbbbbb".into());
+        assert_eq!(before.changed(), None);
+        // In the order of the identities it would be the other way round.
+        assert_eq!((&*before.of(&b, "web"), &*before.of(&a, "web")), ("web", "web-aaaaaaaa"));
+        let text = before.changed().unwrap();
+        assert_eq!(before.changed(), None);
+        let mut after = Instances::read(text.as_bytes(), |_| true).unwrap();
+        assert_eq!((&*after.of(&a, "web"), &*after.of(&b, "web")), ("web-aaaaaaaa", "web"));
+        assert_eq!(after.changed(), None);
+        let mut others = Instances::read(text.as_bytes(), |id| id == "aaaaaaaaaa").unwrap();
+        assert_eq!(&*others.of(&b, "web"), "web");
+        let twice = br#"{"a":["web","web"],"b":["web","web"]}"#;
+        assert_eq!(Instances::read(twice, |_| true).unwrap().given.len(), 1);
+        assert!(Instances::read(b"[]", |_| true).is_err());
     }
 
     #[test]

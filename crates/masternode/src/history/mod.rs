@@ -1,34 +1,52 @@
 //! The history thread: owns what nodes said, as series.
 //!
-//! The core hands on every report that is a node's newest, and every change of a node's state; who wants to
+//! The core hands on every report it accepted, and every change of a node's state; who wants to
 //! know the newest samples asks. It never keeps the core waiting: what does not fit into the queue
-//! is dropped, oldest first, and counted.
+//! is dropped, oldest first, and counted. Once a second what came is committed to the store; what
+//! the store has to do beside that is done by a thread of its own, the upkeep.
 
 mod book;
 mod instances;
+mod keep;
 mod processes;
 mod row;
+mod store;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chasar_fleet::State;
 use chasar_wire::Report;
-use crossbeam_channel::{Receiver, Sender, TrySendError, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
 use tokio::sync::oneshot;
 
 use crate::message::{Counts, Published};
+use crate::running::Clock;
+use crate::state_folder::replace;
 
 use book::Book;
 pub(crate) use book::Newest;
+pub(crate) use instances::Instances;
+pub(crate) use keep::JOB;
+use keep::Scribe;
 pub(crate) use row::{Layout, SeriesOf};
+pub(crate) use store::{Upkeep, open, scribe};
+
+/// Between two commits.
+const COMMIT: Duration = Duration::from_secs(1);
+/// A file that cannot be written is complained about this often.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// What the core hands on.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    /// A node's newest report; what came late says nothing about now.
+    /// A report that nobody had before, or nobody knows whether it was stored.
     Report {
         node_id: Arc<str>,
         report: Box<Report>,
+        /// Whether the node said newer things since.
+        is_late: bool,
         /// When it came, Unix milliseconds.
         now_ms: i64,
     },
@@ -82,43 +100,82 @@ pub(crate) struct History {
     pub(crate) entries: Receiver<Vec<Entry>>,
     pub(crate) questions: Receiver<Question>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) clock: Clock,
     /// The nodes known from before.
     pub(crate) remembered: Arc<Published>,
+    /// The names of their series.
+    pub(crate) instances: Instances,
+    /// Where the names are remembered.
+    pub(crate) instances_path: PathBuf,
+    /// None: nothing is stored.
+    pub(crate) scribe: Option<Scribe>,
+    /// Ends with this thread, and the upkeep with it.
+    pub(crate) upkeep: Option<Sender<()>>,
 }
 
 impl History {
-    pub(crate) fn run(self) -> Result<(), String> {
+    pub(crate) fn run(mut self) -> Result<(), String> {
         let mut book = Book::default();
+        book.instances = std::mem::take(&mut self.instances);
         for node in &self.remembered.fleet.nodes {
             let is_up = matches!(node.state, State::Live | State::Late);
             book.remember(&node.node_id, &node.about.hostname, is_up);
         }
+        let mut complained = None;
+        let mut next = self.clock.now().monotonic + COMMIT;
         loop {
+            let rest = next.saturating_sub(self.clock.now().monotonic);
             select! {
                 recv(self.entries) -> batch => match batch {
                     Ok(batch) => self.take(&mut book, batch),
-                    Err(_) => return Ok(()),
+                    Err(_) => break,
                 },
                 recv(self.questions) -> question => match question {
                     Ok(question) => answer(&book, question),
-                    // HTTP ends last; without it there is nobody to ask.
-                    Err(_) => break,
+                    // There is no HTTP, so nobody asks.
+                    Err(_) => self.questions = never(),
                 },
+                default(rest) => {}
+            }
+            let now = self.clock.now();
+            if now.monotonic >= next {
+                book.ups(now.unix_ms, &mut self.scribe);
+                self.commit(&mut book, &mut complained);
+                next = now.monotonic + COMMIT;
             }
         }
-        self.entries.iter().for_each(|batch| self.take(&mut book, batch));
+        self.commit(&mut book, &mut complained);
+        drop(self.upkeep.take());
         Ok(())
     }
 
-    fn take(&self, book: &mut Book, batch: Vec<Entry>) {
+    fn commit(&mut self, book: &mut Book, complained: &mut Option<Instant>) {
+        if let Some(scribe) = &mut self.scribe {
+            scribe.commit(self.clock.now().unix_ms);
+        }
+        let Some(text) = book.instances.changed() else { return };
+        if let Err(cause) = replace(&self.instances_path, text.as_bytes()) {
+            book.instances.not_written();
+            if complained.is_none_or(|at| at.elapsed() >= QUIET) {
+                *complained = Some(Instant::now());
+                let path = self.instances_path.display();
+                tracing::warn!(
+                    "cannot write {path}: {cause}; hosts of one name could change theirs at a restart"
+                );
+            }
+        }
+    }
+
+    fn take(&mut self, book: &mut Book, batch: Vec<Entry>) {
+        let keep = &mut self.scribe;
         for entry in batch {
             match entry {
-                Entry::Report { node_id, report, now_ms } => {
-                    book.report(&node_id, &report, now_ms);
+                Entry::Report { node_id, report, is_late, now_ms } => {
+                    book.report(&node_id, &report, is_late, now_ms, keep);
                     self.counts.history_left_out.add(std::mem::take(&mut book.left_out));
                 }
-                Entry::Down { node_id } => book.down(&node_id),
-                Entry::Forgotten { node_id } => book.forget(&node_id),
+                Entry::Down { node_id } => book.down(&node_id, keep),
+                Entry::Forgotten { node_id } => book.forget(&node_id, self.clock.now().unix_ms, keep),
             }
         }
     }
@@ -138,7 +195,7 @@ mod tests {
 
     fn report(hostname: &str) -> Entry {
         let report = chasar_wire::decode(format!(r#"{{"hostname":"{hostname}"}}"#).as_bytes()).unwrap();
-        Entry::Report { node_id: hostname.into(), report: Box::new(report), now_ms: 0 }
+        Entry::Report { node_id: hostname.into(), report: Box::new(report), is_late: false, now_ms: 0 }
     }
 
     #[test]
@@ -160,7 +217,19 @@ mod tests {
     fn who_asks_gets_the_newest() {
         let (sender, entries) = bounded(4);
         let (ask, questions) = bounded(4);
-        let history = History { entries, questions, counts: Arc::default(), remembered: Arc::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let instances_path = folder.path().join("instances.json");
+        let history = History {
+            entries,
+            questions,
+            counts: Arc::default(),
+            clock: Clock::new(),
+            remembered: Arc::default(),
+            instances: Instances::default(),
+            instances_path: instances_path.clone(),
+            scribe: None,
+            upkeep: None,
+        };
         let thread = std::thread::spawn(move || history.run());
         sender.send(vec![report("web")]).unwrap();
         let newest = loop {
@@ -175,5 +244,7 @@ mod tests {
         drop(ask);
         drop(sender);
         thread.join().unwrap().unwrap();
+        let names = std::fs::read_to_string(instances_path).unwrap();
+        assert!(names.contains("web"), "{names}");
     }
 }

@@ -5,12 +5,13 @@
 //! series; only a new shape has its labels looked at.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
+use chasar_tsdb::{LayoutHandle, MAX_LABEL_BYTES};
 use chasar_wire::catalog::{self, Kind, Metric, Sink};
 
 /// No value: the series is in the layout, this report has nothing for it.
-pub(crate) const ABSENT: f64 = f64::NAN;
+pub(crate) use chasar_tsdb::ABSENT;
 
 /// Most series of one node; what a report has beyond is left out and counted.
 pub(crate) const MAX_SERIES: usize = 20_000;
@@ -82,19 +83,26 @@ impl Sink for Rows {
 }
 
 /// The series that the values of a row are of.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Layout {
     shape: Box<[u8]>,
-    /// Positions of series that are there a second time; the first one counts.
-    again: Box<[usize]>,
+    /// Positions that have no values: of series that are there a second time the first one counts,
+    /// and too long labels cannot be stored.
+    void: Box<[usize]>,
+    /// Of the store.
+    pub(super) handle: OnceLock<LayoutHandle>,
 }
 
 impl Layout {
     pub(crate) fn new(shape: &[u8]) -> Layout {
-        let mut layout = Layout { shape: shape.into(), again: Box::default() };
+        let mut layout = Layout { shape: shape.into(), void: Box::default(), handle: OnceLock::new() };
         let mut seen = HashSet::new();
-        let again = layout.series().enumerate().filter(|(_, series)| !seen.insert(series.shape));
-        layout.again = again.map(|(position, _)| position).collect();
+        let is_long = |(_, text): (_, &str)| text.len() > MAX_LABEL_BYTES;
+        let void = layout
+            .series()
+            .enumerate()
+            .filter(|(_, series)| !seen.insert(series.shape) || series.labels().any(is_long));
+        layout.void = void.map(|(position, _)| position).collect();
         layout
     }
 
@@ -103,9 +111,9 @@ impl Layout {
         *self.shape == *shape
     }
 
-    /// Takes out what a report said twice.
-    pub(crate) fn once(&self, values: &mut [f64]) {
-        for position in &self.again {
+    /// Takes out what a report said twice, and what cannot be stored.
+    pub(crate) fn clean(&self, values: &mut [f64]) {
+        for position in &self.void {
             values[*position] = ABSENT;
         }
     }
@@ -130,7 +138,8 @@ impl Layout {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeriesOf<'a> {
     pub(crate) metric: &'static Metric,
-    shape: &'a [u8],
+    /// Tells it from the other series of a node.
+    pub(super) shape: &'a [u8],
 }
 
 impl<'a> SeriesOf<'a> {
@@ -235,8 +244,19 @@ mod tests {
                 {"device":"eth0","mtu_bytes":1},{"device":"eth0","mtu_bytes":2},{"device":"eth1","mtu_bytes":3}]}}"#,
         );
         let row = rows.row(Part::Numbers);
-        Layout::new(&row.shape).once(&mut row.values);
+        Layout::new(&row.shape).clean(&mut row.values);
         assert_eq!(format!("{:?}", row.values), "[1.0, NaN, 3.0]");
+    }
+
+    #[test]
+    fn labels_that_cannot_be_stored_have_no_values() {
+        let mut rows = Rows::default();
+        for label in ["x".repeat(MAX_LABEL_BYTES), "x".repeat(MAX_LABEL_BYTES + 1)] {
+            rows.push(Part::Processes, &catalog::process::CPU, &[&label], 1.0);
+        }
+        let row = rows.row(Part::Processes);
+        Layout::new(&row.shape).clean(&mut row.values);
+        assert_eq!(format!("{:?}", row.values), "[1.0, NaN]");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chasar_fleet::State as NodeState;
+use chasar_tsdb::{Health, Store};
 use tokio::sync::oneshot;
 
 use super::exposition::Exposition;
@@ -228,6 +229,9 @@ fn own(out: &mut Exposition, sources: &Sources) {
         "Samples left out because a node has too many series.",
         counts.history_left_out.get(),
     );
+    if let Some(store) = &sources.store {
+        history(out, store, sources.counts.history_upkeep_ms.get());
+    }
     let now = sources.clock.now();
     let started = now.unix_ms as f64 / 1000.0 - now.monotonic.as_secs_f64();
     out.gauge("process_start_time_seconds", "When the masternode started, Unix time.", started);
@@ -241,4 +245,70 @@ fn own(out: &mut Exposition, sources: &Sources) {
     if let Some(files) = usage.open_files {
         out.gauge("process_open_fds", "Open file descriptors.", files);
     }
+}
+
+/// What the store says of itself (`chasar_tsdb::Stats`).
+fn history(out: &mut Exposition, store: &Store, upkeep_ms: u64) {
+    let stats = store.stats();
+    let health = store.health();
+    out.family("chasar_history_state", "gauge", "1 for the state the history is in.");
+    for (state, is_it) in [
+        ("good", matches!(health, Health::Good)),
+        ("full", matches!(health, Health::Full(_))),
+        ("read_only", matches!(health, Health::ReadOnly(_))),
+        ("failing", !matches!(health, Health::Good | Health::Full(_) | Health::ReadOnly(_))),
+    ] {
+        out.sample("chasar_history_state", &[("state", state)], u8::from(is_it));
+    }
+    out.counter("chasar_history_samples_total", "Samples written.", stats.accepted_total);
+    out.counters(
+        "chasar_history_samples_dropped_total",
+        "Samples that were not written.",
+        "reason",
+        [
+            ("duplicate", stats.duplicates_total),
+            ("too_old", stats.too_old_total),
+            ("too_new", stats.too_new_total),
+            ("memory_full", stats.refused_total),
+            ("not_writable", stats.lost_total),
+        ],
+    );
+    out.counter(
+        "chasar_history_damaged_total",
+        "Files and parts of files found damaged.",
+        stats.damaged_total,
+    );
+    let tiers = [("raw", stats.raw), ("minute", stats.minute), ("hour", stats.hour)];
+    out.family("chasar_history_files", "gauge", "Files by tier.");
+    for (tier, of) in &tiers {
+        out.sample("chasar_history_files", &[("tier", tier)], of.files);
+    }
+    out.family("chasar_history_size_bytes", "gauge", "Size of the files by tier.");
+    for (tier, of) in &tiers {
+        out.sample("chasar_history_size_bytes", &[("tier", tier)], of.bytes);
+    }
+    out.family("chasar_history_oldest_timestamp_seconds", "gauge", "Time of the oldest sample by tier.");
+    for (tier, of) in &tiers {
+        if let Some((oldest_ms, _)) = of.times_ms {
+            out.sample(
+                "chasar_history_oldest_timestamp_seconds",
+                &[("tier", tier)],
+                oldest_ms as f64 / 1000.0,
+            );
+        }
+    }
+    out.gauge("chasar_history_log_size_bytes", "Size of the logs.", stats.log_bytes);
+    out.gauge(
+        "chasar_history_memory_samples",
+        "Samples in memory that are in no file but the log.",
+        stats.head_samples,
+    );
+    out.gauge("chasar_history_memory_bytes", "Memory they take, about.", stats.head_bytes);
+    out.gauge("chasar_history_metrics", "Metrics with their own labels.", stats.metrics);
+    out.gauge("chasar_history_sources", "Sources of samples: nodes, by the names they had.", stats.sources);
+    out.counter(
+        "chasar_history_upkeep_seconds_total",
+        "Time spent writing, merging and removing files.",
+        upkeep_ms as f64 / 1000.0,
+    );
 }

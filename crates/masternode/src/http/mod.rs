@@ -17,6 +17,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::get;
 use chasar_link::{BroadcasterCounters, CollectorCounters, ConnectionCounters, Endpoint, Host};
+use chasar_tsdb::Store;
 use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
 
@@ -46,6 +47,8 @@ pub(crate) struct Sources {
     pub(crate) stream_connections: Option<Arc<ConnectionCounters>>,
     pub(crate) addresses: Addresses,
     pub(crate) questions: Sender<Question>,
+    /// None: no history is kept.
+    pub(crate) store: Option<Store>,
 }
 
 /// A bound port, not served yet.

@@ -16,7 +16,7 @@ const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that wait to be sent.
 const PIECES: usize = 2;
 /// All series of all nodes have it.
-const JOB: (&str, &str) = ("job", "chasar");
+const JOB: (&str, &str) = ("job", crate::history::JOB);
 
 /// The page as a body that is written while it is sent. `head` comes first.
 pub(crate) fn body(head: String, nodes: Vec<Newest>) -> Body {
