@@ -103,8 +103,16 @@ const NEVER: &[(&str, &[&str], &str)] = &[
         &["crates/fleet/src", "crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"],
         "reads no wall clock",
     ),
-    ("Instant::now", &["crates/fleet/src", "crates/wire/src", "crates/tsdb/src", "crates/query/src"], "reads no clock"),
-    ("std::net", &["crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"], "opens no socket"),
+    (
+        "Instant::now",
+        &["crates/fleet/src", "crates/wire/src", "crates/tsdb/src", "crates/query/src"],
+        "reads no clock",
+    ),
+    (
+        "std::net",
+        &["crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"],
+        "opens no socket",
+    ),
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -1,5 +1,6 @@
 //! A whole masternode over real sockets.
 
+mod history;
 mod http;
 mod reports;
 mod restart;
