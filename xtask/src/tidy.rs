@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("chasar-link", &["chasar-libzmq"]),
     ("chasar-clientnode", &["chasar-probes", "chasar-link", "chasar-wire"]),
     ("chasar-fleet", &["chasar-wire"]),
-    ("chasar-masternode", &["chasar-fleet", "chasar-link", "chasar-tsdb", "chasar-wire"]),
+    ("chasar-masternode", &["chasar-fleet", "chasar-link", "chasar-query", "chasar-tsdb", "chasar-wire"]),
     ("chasar-tsdb", &[]),
     ("chasar-query", &[]),
     ("chasar-top", &["chasar-link", "chasar-wire"]),

@@ -10,10 +10,14 @@ use chasar_fleet::State as NodeState;
 use chasar_tsdb::{Health, Store};
 use tokio::sync::oneshot;
 
+use super::choice::Choice;
 use super::exposition::Exposition;
 use super::{Sources, nodes, process};
 use crate::history::{Newest, Question};
 use crate::printable::printable;
+
+/// The exposition format's name.
+pub(crate) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(crate) async fn page(
     State(sources): State<Sources>,
@@ -38,15 +42,15 @@ pub(crate) async fn page(
                 format!("no node has the instance {}; up in /metrics lists them\n", printable(instance));
             return (StatusCode::NOT_FOUND, text).into_response();
         }
-        nodes::body(head, newest)
+        nodes::Page { head, nodes: newest, choice: Choice::all(), now_ms: None }.body()
     } else {
         Body::from(head)
     };
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], body).into_response()
+    ([(header::CONTENT_TYPE, TEXT)], body).into_response()
 }
 
 /// None of a masternode that is stopping.
-async fn newest(sources: &Sources, instance: Option<String>) -> Vec<Newest> {
+pub(crate) async fn newest(sources: &Sources, instance: Option<String>) -> Vec<Newest> {
     let (answer, reply) = oneshot::channel();
     // The queue is empty but for a moment: the thread answers before it takes the next reports.
     match sources.questions.try_send(Question::Newest { instance, answer }) {

@@ -1,6 +1,8 @@
 //! HTTP: health, metrics of the masternode and of the nodes, the fleet. On a tokio runtime of one thread.
 
+mod choice;
 mod exposition;
+mod federate;
 mod guard;
 mod listener;
 mod metrics;
@@ -130,6 +132,7 @@ impl Task {
             .route("/health", get(pages::health))
             .route("/ready", get(pages::ready))
             .route("/metrics", get(metrics::page))
+            .route("/federate", get(federate::page))
             .route("/api/fleet", get(pages::fleet))
             .fallback(pages::not_found)
             .method_not_allowed_fallback(pages::method_not_allowed)

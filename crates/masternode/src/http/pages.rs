@@ -20,6 +20,7 @@ pub(crate) async fn index(State(sources): State<Sources>) -> String {
          /health     ok while the masternode works\n\
          /ready      ok while it takes reports\n\
          /metrics    the masternode and the newest samples of all nodes, for Prometheus; ?instance= ?job=\n\
+         /federate   chosen samples with their times, for another Prometheus; ?match[]=\n\
          /api/fleet  every node, as JSON\n\n\
          reports in  {}\n\
          stream out  {stream}\n",

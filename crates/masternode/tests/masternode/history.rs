@@ -112,13 +112,8 @@ fn what_was_seen_and_not_stored_is_stored_when_it_comes_again() {
     running.stop(DEADLINE).unwrap();
     fs::remove_dir_all(folder.path().join("history")).unwrap();
     let site = Site { running: Masternode::start(config(folder.path())).unwrap(), folder };
-    let mut stream = site.subscriber(&["Chasar-Client"]);
     send(&site, &reports[1..]);
-    let published: Vec<_> = [4, 5].map(|_| stream.next().1).into();
-    for (json, sequence) in published.iter().zip([4, 5]) {
-        let report: Report = chasar_wire::decode(json).unwrap();
-        assert_eq!(report.sequence, Some(sequence));
-    }
+    assert_eq!(site.metric("chasar_reports_accepted_total"), 2.0, "the other three were published before");
     // What came in this run is not taken again, whatever it says.
     send(&site, &[disk("n1", 5, Some(999))]);
     let Site { folder, running } = site;

@@ -86,6 +86,52 @@ fn the_metrics_are_well_formed() {
 }
 
 #[test]
+fn another_prometheus_gets_what_it_chooses_with_the_times() {
+    let site = Site::start();
+    let mut node = site.node();
+    let mut at_ms = Vec::new();
+    for (id, bytes) in [("n1", 5), ("n2", 6)] {
+        let mut report = report(id, "s", 0);
+        report.disk.total_bytes = Some(bytes);
+        at_ms.push(report.sampled_at_ms.unwrap());
+        node.report(&report);
+    }
+    let federate = |query: &str| {
+        let answer = site.get(&format!("/federate{query}"), "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let lines = answer.body.lines().filter(|line| !line.starts_with('#')).map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    let disks: Vec<_> = [("n1", 5, at_ms[0]), ("n2", 6, at_ms[1])]
+        .map(|(id, bytes, at)| {
+            format!("chasar_root_disk_size_bytes{{instance=\"host-{id}\",job=\"chasar\"}} {bytes} {at}")
+        })
+        .into();
+    let path = "?match[]=%7B__name__%3D~%22chasar_root.*%22%7D";
+    until("both nodes", || match federate(path) {
+        lines if lines == disks => Ok(()),
+        lines => Err(format!("{lines:#?}")),
+    });
+    let both = federate(
+        "?match[]=up%7Binstance=%22host-n2%22%7D&match[]=chasar_root_disk_size_bytes%7Binstance!=%22host-n2%22%7D",
+    );
+    assert!(
+        both.len() == 2 && both[0].starts_with("up{instance=\"host-n2\",job=\"chasar\"} 1 1"),
+        "{both:?}"
+    );
+    assert_eq!(both[1], disks[0]);
+    assert!(federate("").is_empty());
+    for (wrong, words) in [
+        ("?match[]=up%7B", "match[]: 1:3: parse error"),
+        ("?match=up", "not match"),
+        ("?match[]=%7B%7D", "match[]: "),
+    ] {
+        let answer = site.get(&format!("/federate{wrong}"), "");
+        assert!(answer.status == 400 && answer.body.contains(words), "{answer:?}");
+    }
+}
+
+#[test]
 fn the_newest_samples_of_each_node_are_there() {
     let site = Site::start();
     let mut node = site.node();
