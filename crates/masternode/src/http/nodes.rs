@@ -98,9 +98,11 @@ fn value(out: &mut Exposition, value: f64, at_ms: Option<i64>) {
 }
 
 type LayoutAddress = *const crate::history::Layout;
+/// A chosen series of a layout: its position, what it is, and what chose it.
+type Place<'a> = (usize, SeriesOf<'a>, Fits);
 
 /// Where the series of each metric are in each layout.
-struct Places<'a>(HashMap<(LayoutAddress, *const Metric), Vec<(usize, SeriesOf<'a>, Fits)>>);
+struct Places<'a>(HashMap<(LayoutAddress, *const Metric), Vec<Place<'a>>>);
 
 impl<'a> Places<'a> {
     fn of(nodes: &'a [Newest], choice: &Choice) -> Places<'a> {
@@ -123,11 +125,7 @@ impl<'a> Places<'a> {
         Places(places)
     }
 
-    fn get(
-        &self,
-        layout: &LayoutAddress,
-        metric: &'static Metric,
-    ) -> Option<&Vec<(usize, SeriesOf<'a>, Fits)>> {
+    fn get(&self, layout: &LayoutAddress, metric: &'static Metric) -> Option<&Vec<Place<'a>>> {
         self.0.get(&(*layout, ptr::from_ref(metric)))
     }
 }
