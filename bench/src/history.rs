@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
-use chasar_tsdb::{ABSENT, Kind, Labels, NAME, SourceHandle};
+use chasar_tsdb::{ABSENT, Kind, LabelError, Labels, NAME};
 use serde_json::Value;
 
 /// Processes of a report that are recorded.
@@ -186,8 +186,7 @@ impl Random {
 
 /// A simulated node.
 pub struct Node {
-    /// Its labels in the store.
-    pub source: SourceHandle,
+    number: u64,
     /// Its values now.
     pub values: Vec<f64>,
     /// Chance, its own.
@@ -200,7 +199,7 @@ pub struct Node {
 
 impl Node {
     /// A node that begins somewhere in the recording, at a height of its own.
-    pub fn new(number: u64, source: SourceHandle, recording: &Recording) -> Node {
+    pub fn new(number: u64, recording: &Recording) -> Node {
         let mut random = Random(number + 1);
         let row = &recording.rows[random.below(recording.rows.len() as u64) as usize];
         let factor = 0.25 + 2.0 * random.unit();
@@ -208,7 +207,20 @@ impl Node {
             if v.to_bits() == ABSENT.to_bits() { *v } else { (v * factor * scale).round() / scale }
         };
         let values = row.iter().zip(&recording.scale).map(scaled).collect();
-        Node { source, values, random, at: 0, left: 0, factor }
+        Node { number, values, random, at: 0, left: 0, factor }
+    }
+
+    /// What its series have beside the labels of the metric.
+    ///
+    /// # Errors
+    /// None: these labels keep the rules.
+    pub fn labels(&self) -> Result<Labels, LabelError> {
+        Labels::new([("instance", format!("node-{:05}", self.number)), ("job", "bench".into())])
+    }
+
+    /// When it samples the second that begins at `second_ms`: its clock ticks some milliseconds beside.
+    pub fn sampled_at_ms(&mut self, second_ms: i64) -> i64 {
+        second_ms + self.random.below(4) as i64
     }
 
     /// Goes on by a second.

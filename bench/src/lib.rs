@@ -2,13 +2,16 @@
 //!
 //! This library has what the programs share: a load generator ([`load`]: simulated nodes that play
 //! a [`recording`] of a real host over [`zmtp`] connections), the [`meter`] that measures processes
-//! from outside, and a fleet's worth of series for the store of [`history`].
+//! from outside, a fleet's worth of series for the store of [`history`], and other stores ([`engine`])
+//! that take the same samples by [`remote_write`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "benchmarks speak on their standard streams")]
 
+pub mod engine;
 pub mod history;
 mod json;
 pub mod load;
 pub mod meter;
 pub mod program;
 pub mod recording;
+pub mod remote_write;
 pub mod zmtp;

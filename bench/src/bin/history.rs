@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chasar_bench::history::{Node, Recording};
 use chasar_bench::meter;
 use chasar_tsdb::storage::Disk;
-use chasar_tsdb::{Labels, Matcher, NAME, Options, Store, Sync, Tier};
+use chasar_tsdb::{Labels, Matcher, NAME, Options, SourceHandle, Store, Sync, Tier};
 use clap::{Parser, Subcommand};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -175,23 +175,23 @@ fn store_seconds(
 ) -> Outcome<u64> {
     let mut writer = store.writer()?;
     let layout = writer.layout(recording.series.iter().map(|(l, k)| (l, *k)));
-    let mut fleet: Vec<Node> = (0..nodes)
+    let mut fleet: Vec<(Node, SourceHandle)> = (0..nodes)
         .map(|n| {
-            let labels = Labels::new([("instance", format!("node-{n:05}")), ("job", "bench".into())])?;
-            Ok(Node::new(n, writer.source(&labels), recording))
+            let node = Node::new(n, recording);
+            let source = writer.source(&node.labels()?);
+            Ok((node, source))
         })
         .collect::<Outcome<_>>()?;
     let pid = std::process::id();
     let before = meter::memory(pid)?.rss;
     let mut largest = before;
     for second in 0..seconds {
-        fleet.iter_mut().for_each(|n| n.step(recording));
+        fleet.iter_mut().for_each(|(node, _)| node.step(recording));
         let now = begin + second * 1000;
         let cpu = own_cpu()?;
-        for node in &mut fleet {
-            // A node's clock ticks some milliseconds beside the second.
-            let offset = node.random.below(4) as i64;
-            writer.row(&node.source, &layout, now + offset, &node.values)?;
+        for (node, source) in &mut fleet {
+            let sampled_at = node.sampled_at_ms(now);
+            writer.row(source, &layout, sampled_at, &node.values)?;
         }
         let started = Instant::now();
         writer.commit(now)?;
@@ -229,7 +229,7 @@ fn queries(
     let mut busiest: Vec<usize> = (0..recording.series.len()).collect();
     busiest.sort_by_key(|i| std::cmp::Reverse(changes(i)));
     let own = |i: usize| recording.series[i].0.iter().map(|(n, v)| Matcher::equal(n, v)).collect::<Vec<_>>();
-    let of_node = |i: usize| [own(i), vec![Matcher::equal("instance", "node-00007")]].concat();
+    let of_node = |i: usize| [own(i), vec![Matcher::equal("instance", "node-00000")]].concat();
     let ten: Vec<Vec<Matcher>> = busiest.iter().take(10).map(|i| of_node(*i)).collect();
     let all = own(busiest[5]);
     let name = recording.series[busiest[5]].0.get(NAME).unwrap_or_default();
