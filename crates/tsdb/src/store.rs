@@ -384,7 +384,7 @@ fn replay(
     let mut panes: Vec<Pane> = Vec::new();
     for &(id, size) in logs {
         let name = log_name(id);
-        let header = match wal::read_header(&*shared.storage, &name) {
+        let header = match wal::read_header(&*shared.storage, &name, id) {
             Ok(header) => header,
             // Nothing is acknowledged before the header is whole: the power failed while it was made.
             Err(Error::Damaged { file, what, .. }) if size <= wal::HEADER_BYTES as u64 => {

@@ -30,6 +30,7 @@ pub(crate) fn is_absent(value: f64) -> bool {
 const MAGIC: &[u8; 8] = b"chasarWL";
 const VERSION: u16 = 1;
 pub(crate) const HEADER_BYTES: usize = 40;
+const ID_AT: u64 = 12;
 const RECORD_HEAD_BYTES: usize = 8;
 /// Longest record that is believed.
 const MAX_RECORD_BYTES: u32 = 1 << 30;
@@ -331,8 +332,9 @@ pub struct LostTail {
     pub followed: bool,
 }
 
-/// Reads the header of a log.
-pub(crate) fn read_header(storage: &dyn Storage, name: &str) -> Result<WalHeader> {
+/// Reads the header of the log that has the number `id` by its name. A log under another's name would
+/// count as removed, or be read, when it should not: segments speak of logs by number.
+pub(crate) fn read_header(storage: &dyn Storage, name: &str, id: u64) -> Result<WalHeader> {
     let input = storage.open(name).map_err(Error::io("open", name))?;
     let size = input.size_bytes().map_err(Error::io("read the size of", name))?;
     if size < HEADER_BYTES as u64 {
@@ -340,11 +342,13 @@ pub(crate) fn read_header(storage: &dyn Storage, name: &str) -> Result<WalHeader
     }
     let mut header = [0; HEADER_BYTES];
     input.read_at(0, &mut header).map_err(Error::io("read", name))?;
-    WalHeader::decode(&header).map_err(Error::damaged(name, 0))?.map_err(|version| Error::Version {
-        file: name.to_string(),
-        version,
-        newest: VERSION,
-    })
+    let header = WalHeader::decode(&header).map_err(Error::damaged(name, 0))?;
+    let newer = |version| Error::Version { file: name.to_string(), version, newest: VERSION };
+    let header = header.map_err(newer)?;
+    if header.id != id {
+        return Err(Error::damaged(name, ID_AT)(Malformed("its number is not the one in its name")));
+    }
+    Ok(header)
 }
 
 /// Tells everything whole that is in a log, in order. The first record that is cut short or has a

@@ -131,7 +131,7 @@ proptest! {
         let expected: Vec<Vec<String>> =
             records.iter().map(|r| r.iter().flat_map(|e| describe(e, &names())).collect()).collect();
         prop_assert_eq!(told, expected);
-        prop_assert_eq!(read_header(&sim, "w").unwrap(), HEADER);
+        prop_assert_eq!(read_header(&sim, "w", HEADER.id).unwrap(), HEADER);
     }
 
     #[test]
@@ -186,7 +186,7 @@ fn every_flipped_byte_ends_the_log_there() {
     for at in 0..*sizes.last().unwrap() as usize {
         sim.flip("w", at, 0x40);
         if at < HEADER_BYTES {
-            assert!(read_header(&sim, "w").is_err(), "byte {at}");
+            assert!(read_header(&sim, "w", HEADER.id).is_err(), "byte {at}");
         } else {
             let (told, lost) = read(&sim);
             assert_eq!(told.len(), sizes.iter().filter(|s| **s <= at as u64).count());
@@ -194,6 +194,15 @@ fn every_flipped_byte_ends_the_log_there() {
         }
         sim.flip("w", at, 0x40);
     }
+}
+
+#[test]
+fn a_log_under_the_name_of_another_is_refused() {
+    let sim = Sim::new(0);
+    write(&sim, &steady(), &names());
+    assert_eq!(read_header(&sim, "w", HEADER.id).unwrap(), HEADER);
+    let refused = read_header(&sim, "w", HEADER.id + 1);
+    assert!(matches!(refused, Err(Error::Damaged { offset: 12, .. })), "{refused:?}");
 }
 
 /// Found by fuzzing: such samples were served, and lost when the log became a segment.
