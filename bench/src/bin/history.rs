@@ -55,6 +55,17 @@ enum Command {
         /// Where the store is made; it must be on a real disk, and is removed afterwards.
         #[arg(long, default_value = "target/history")]
         folder: PathBuf,
+        /// Do not remove it: the last line says where it is, for `queries`.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Ask a store that `fleet --keep` left.
+    Queries {
+        /// The recording that its nodes played.
+        #[arg(long, default_value = "bench/data/history.txt.zst")]
+        recording: PathBuf,
+        /// The store.
+        folder: PathBuf,
     },
 }
 
@@ -68,12 +79,17 @@ fn main() -> Outcome<()> {
             Ok(())
         }
         Command::Recording { recording } => as_it_is(&Recording::read(&recording)?),
-        Command::Fleet { recording, nodes, seconds, unsynced, folder } => {
+        Command::Fleet { recording, nodes, seconds, unsynced, folder, keep } => {
             std::fs::create_dir_all(&folder)?;
             let folder = tempfile::tempdir_in(folder)?;
             let sync = if unsynced { Sync::Never } else { Sync::EveryCommit };
-            fleet(&Recording::read(&recording)?, nodes, seconds, sync, folder.path())
+            fleet(&Recording::read(&recording)?, nodes, seconds, sync, folder.path())?;
+            if keep {
+                println!("kept: {}", folder.keep().display());
+            }
+            Ok(())
         }
+        Command::Queries { recording, folder } => queries(&Recording::read(&recording)?, &folder),
     }
 }
 
@@ -120,11 +136,13 @@ struct Cost {
     head_bytes: u64,
 }
 
+fn open(folder: &Path, sync: Sync) -> Outcome<Store> {
+    let options = Options { max_bytes: 1 << 40, head_bytes: 4 << 30, sync, ..Options::default() };
+    Ok(Store::open(Arc::new(Disk::open(folder)?), options)?.0)
+}
+
 fn fleet(recording: &Recording, nodes: u64, seconds: i64, sync: Sync, folder: &Path) -> Outcome<()> {
-    let open = || -> Outcome<Store> {
-        let options = Options { max_bytes: 1 << 40, head_bytes: 4 << 30, sync, ..Options::default() };
-        Ok(Store::open(Arc::new(Disk::open(folder)?), options)?.0)
-    };
+    let open = || open(folder, sync);
     let width = recording.series.len();
     let series = nodes * width as u64;
     let begin = 1_700_000_000_000 / HOUR_MS * HOUR_MS;
@@ -161,7 +179,8 @@ fn fleet(recording: &Recording, nodes: u64, seconds: i64, sync: Sync, folder: &P
         cost.head_bytes / series,
         resident as f64 / series as f64
     );
-    queries(&open, store, recording, folder)
+    drop(store);
+    queries(recording, folder)
 }
 
 /// Returns by how much the resident memory grew.
@@ -218,12 +237,7 @@ fn cool(folder: &Path) -> Outcome<()> {
     Ok(())
 }
 
-fn queries(
-    open: &dyn Fn() -> Outcome<Store>,
-    store: Store,
-    recording: &Recording,
-    folder: &Path,
-) -> Outcome<()> {
+fn queries(recording: &Recording, folder: &Path) -> Outcome<()> {
     // Ten series of one node that do change, and the one of them that all nodes are asked for.
     let changes = |i: &usize| recording.rows.windows(2).filter(|w| w[0][*i] != w[1][*i]).count();
     let mut busiest: Vec<usize> = (0..recording.series.len()).collect();
@@ -233,12 +247,11 @@ fn queries(
     let ten: Vec<Vec<Matcher>> = busiest.iter().take(10).map(|i| of_node(*i)).collect();
     let all = own(busiest[5]);
     let name = recording.series[busiest[5]].0.get(NAME).unwrap_or_default();
-    drop(store);
     for (what, cold) in [("cold", true), ("warm", false)] {
         if cold {
             cool(folder)?;
         }
-        let store = open()?;
+        let store = open(folder, Sync::Never)?;
         if cold {
             cool(folder)?;
         }
