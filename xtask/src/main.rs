@@ -5,6 +5,7 @@
     reason = "a command line tool speaks on its standard streams"
 )]
 
+mod conformance;
 mod dist;
 mod fuzz;
 mod peers;
@@ -38,6 +39,11 @@ enum Task {
     Platforms(platforms::Options),
     /// Make every package of this version in `target/dist/`: archive, .deb, .rpm, wheel, sums, bill of materials.
     Dist(dist::Dist),
+    /// Run a folder of scripts in Prometheus's test format (`*.test`) and list what fails.
+    PromqlConformance {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
     /// Run fuzz targets with libFuzzer (all, or the ones named) and stop at the first finding.
     Fuzz {
         /// Names of targets; all when none is given.
@@ -62,6 +68,7 @@ fn main() -> ExitCode {
         Task::Schema => schema::write(),
         Task::Platforms(options) => platforms::run(&options),
         Task::Dist(args) => dist::run(&args),
+        Task::PromqlConformance { folder } => conformance::run(&folder),
         Task::Fuzz { targets, seconds, seed } => fuzz::run(&targets, seconds, seed),
     };
     match done {

@@ -26,3 +26,14 @@ pub(crate) fn duration(ms: i64) -> String {
     }
     out
 }
+
+/// A number as Prometheus writes it: `+Inf`, `-Inf`, `NaN`, otherwise digits without an exponent.
+pub(crate) fn number(value: f64) -> String {
+    if value.is_nan() {
+        "NaN".into()
+    } else if value.is_infinite() {
+        if value > 0.0 { "+Inf".into() } else { "-Inf".into() }
+    } else {
+        value.to_string()
+    }
+}

@@ -1,10 +1,25 @@
 //! All functions: their names, what they take and give, and what they do.
 
+mod absent;
+mod histogram;
+mod label;
 pub(crate) mod math;
+mod over_time;
+mod rate;
+mod regression;
+mod sliding;
+mod sort;
 pub(crate) mod time;
+mod window;
 
-use crate::ast::ValueType;
+use crate::ast::{Call, Expr, Node, ValueType};
+use crate::error::Result;
+use crate::eval::Evaluator;
+use crate::labels::Labels;
+use crate::value::{Grid, Row, is_there};
 use time::Date;
+
+pub(crate) use over_time::quantile;
 
 /// A function of PromQL.
 #[derive(Debug)]
@@ -230,6 +245,113 @@ static FUNCTIONS: &[Function] = &[
 /// A function by its name, which is case-sensitive.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.binary_search_by(|f| f.name.cmp(name)).ok().map(|at| &FUNCTIONS[at])
+}
+
+/// Applies a function to every value; names are dropped.
+pub(crate) fn map_rows(mut rows: Vec<Row>, of: impl Fn(f64) -> f64) -> Vec<Row> {
+    for row in &mut rows {
+        row.drop_name = true;
+        for value in row.values.iter_mut().filter(|v| is_there(**v)) {
+            *value = of(*value);
+        }
+    }
+    rows
+}
+
+/// As [`map_rows`], with the step's number.
+fn map_steps(mut rows: Vec<Row>, of: impl Fn(f64, usize) -> f64) -> Vec<Row> {
+    for row in &mut rows {
+        row.drop_name = true;
+        for (step, value) in row.values.iter_mut().enumerate().filter(|(_, v)| is_there(**v)) {
+            *value = of(*value, step);
+        }
+    }
+    rows
+}
+
+/// A call that gives a vector.
+pub(crate) fn call(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Grid) -> Result<Vec<Row>> {
+    let args = &call.args;
+    match call.function.op {
+        Op::Map(of) => Ok(map_rows(eval.vector(&args[0], grid)?, of)),
+        Op::Clamp => {
+            let rows = eval.vector(&args[0], grid)?;
+            let (min, max) = (eval.scalar(&args[1], grid)?, eval.scalar(&args[2], grid)?);
+            let mut rows = map_steps(rows, |v, s| math::clamp(v, min[s], max[s]));
+            for row in &mut rows {
+                for (step, value) in row.values.iter_mut().enumerate() {
+                    if max[step] < min[step] {
+                        *value = crate::value::ABSENT;
+                    }
+                }
+            }
+            Ok(rows)
+        }
+        Op::ClampMin | Op::ClampMax => {
+            let rows = eval.vector(&args[0], grid)?;
+            let bound = eval.scalar(&args[1], grid)?;
+            let of = if matches!(call.function.op, Op::ClampMin) { math::go_max } else { math::go_min };
+            Ok(map_steps(rows, |v, s| of(v, bound[s])))
+        }
+        Op::Round => {
+            let rows = eval.vector(&args[0], grid)?;
+            let to = match args.get(1) {
+                Some(to) => eval.scalar(to, grid)?,
+                None => vec![1.0; grid.steps],
+            };
+            Ok(map_steps(rows, |v, s| math::round(v, to[s])))
+        }
+        Op::Date(date) => {
+            let rows = match args.first() {
+                Some(arg) => eval.vector(arg, grid)?,
+                None => {
+                    let values = grid.times().map(|t| t as f64 / 1000.0).collect();
+                    vec![Row { labels: Labels::default(), drop_name: false, values }]
+                }
+            };
+            Ok(map_rows(rows, |v| date.of(v)))
+        }
+        Op::Window(of) => window::call(eval, of, args, grid),
+        Op::Absent => absent::absent(eval, &args[0], grid),
+        Op::AbsentOverTime => absent::absent_over_time(eval, &args[0], grid),
+        Op::Timestamp => {
+            let mut rows = match &args[0].bare().node {
+                Node::Selector(selector) => eval.timestamps(selector, grid)?,
+                _ => map_steps(eval.vector(&args[0], grid)?, |_, s| grid.at(s) as f64 / 1000.0),
+            };
+            rows.iter_mut().for_each(|r| r.drop_name = true);
+            Ok(rows)
+        }
+        Op::Sort | Op::SortDesc => {
+            let rows = eval.vector(&args[0], grid)?;
+            Ok(sort::by_value(rows, matches!(call.function.op, Op::SortDesc)))
+        }
+        Op::SortByLabel | Op::SortByLabelDesc => {
+            let rows = eval.vector(&args[0], grid)?;
+            let names = args[1..].iter().map(|a| eval.text(a, grid)).collect::<Result<Vec<_>>>()?;
+            Ok(sort::by_labels(rows, &names, matches!(call.function.op, Op::SortByLabelDesc)))
+        }
+        Op::LabelReplace => label::replace(eval, call, expr, grid),
+        Op::LabelJoin => label::join(eval, call, expr, grid),
+        Op::HistogramQuantile => histogram::quantile(eval, &args[0], &args[1], grid),
+        Op::HistogramQuantiles => histogram::quantiles(eval, args, expr, grid),
+        Op::HistogramFraction => histogram::fraction(eval, args, grid),
+        Op::HistogramNative => {
+            eval.vector(&args[0], grid)?;
+            Ok(Vec::new())
+        }
+        // These give scalars or are evaluated before.
+        Op::Scalar
+        | Op::Vector
+        | Op::Time
+        | Op::Pi
+        | Op::Start
+        | Op::End
+        | Op::Step
+        | Op::Range
+        | Op::MinOf
+        | Op::MaxOf => Ok(Vec::new()),
+    }
 }
 
 #[cfg(test)]

@@ -58,6 +58,28 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>> {
     parse().map_err(|e: Error| e.placed(text))
 }
 
+pub(crate) use lexer::duration_ms;
+
+/// Reads a selector that may also be empty, as scripts describe series.
+pub(crate) fn description(text: &str) -> Result<Vec<Matcher>> {
+    let parse = || {
+        let mut parser = Parser::new(text)?;
+        let selector = parser.selector()?;
+        parser.end()?;
+        Ok(selector.matchers)
+    };
+    parse().map_err(|e: Error| e.placed(text))
+}
+
+/// Reads a quoted string.
+pub(crate) fn string(text: &str) -> Result<String> {
+    let mut parser = Parser::new(text)?;
+    match parser.next() {
+        (Token::Text(text), _) => parser.end().map(|()| text),
+        (_, span) => Err(Error::parse(span, "expected a string").placed(text)),
+    }
+}
+
 struct Parser {
     tokens: Vec<(Token, Span)>,
     at: usize,

@@ -1,0 +1,86 @@
+//! `label_replace` and `label_join`.
+
+use std::sync::Arc;
+
+use crate::ast::{Call, Expr};
+use crate::error::{Error, Result};
+use crate::eval::Evaluator;
+use crate::labels::{Labels, NAME};
+use crate::matcher::whole_value;
+use crate::value::{Grid, Row, merge_same};
+
+/// Longest value that a replacement may make.
+const MAX_VALUE_BYTES: usize = 64 * 1024;
+
+pub(crate) fn replace(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Grid) -> Result<Vec<Row>> {
+    let rows = eval.vector(&call.args[0], grid)?;
+    let mut texts = Vec::new();
+    for arg in &call.args[1..] {
+        texts.push(eval.text(arg, grid)?);
+    }
+    let [target, replacement, source, pattern] = &texts[..] else { return Ok(rows) };
+    let regex = whole_value(pattern).map_err(|_| {
+        let message = format!("invalid regular expression in label_replace(): {pattern}");
+        Error::execution(call.args[4].span, message)
+    })?;
+    if target.is_empty() {
+        let message = format!("invalid destination label name in label_replace(): {target}");
+        return Err(Error::execution(call.args[1].span, message));
+    }
+    let target: Arc<str> = target.as_str().into();
+    let mut value = String::new();
+    let rename = |labels: &Labels| {
+        let found = regex.captures(labels.get(source).unwrap_or_default())?;
+        value.clear();
+        found.expand(replacement, &mut value);
+        Some(value.clone())
+    };
+    rewritten(rows, &target, rename, expr)
+}
+
+pub(crate) fn join(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Grid) -> Result<Vec<Row>> {
+    let rows = eval.vector(&call.args[0], grid)?;
+    let target = eval.text(&call.args[1], grid)?;
+    let separator = eval.text(&call.args[2], grid)?;
+    let mut sources = Vec::new();
+    for arg in &call.args[3..] {
+        let name = eval.text(arg, grid)?;
+        if name.is_empty() {
+            let message = format!("invalid source label name in label_join(): {name}");
+            return Err(Error::execution(arg.span, message));
+        }
+        sources.push(name);
+    }
+    if target.is_empty() {
+        let message = format!("invalid destination label name in label_join(): {target}");
+        return Err(Error::execution(call.args[1].span, message));
+    }
+    let target: Arc<str> = target.as_str().into();
+    let joined = |labels: &Labels| {
+        let values: Vec<&str> = sources.iter().map(|s| labels.get(s).unwrap_or_default()).collect();
+        Some(values.join(&separator))
+    };
+    rewritten(rows, &target, joined, expr)
+}
+
+fn rewritten(
+    mut rows: Vec<Row>,
+    target: &Arc<str>,
+    mut value: impl FnMut(&Labels) -> Option<String>,
+    expr: &Expr,
+) -> Result<Vec<Row>> {
+    for row in &mut rows {
+        if let Some(value) = value(&row.labels) {
+            if value.len() > MAX_VALUE_BYTES {
+                let message =
+                    format!("a label's value has {} bytes, more than {MAX_VALUE_BYTES}", value.len());
+                return Err(Error::execution(expr.span, message));
+            }
+            row.labels = row.labels.with(target, &value.into());
+            if &**target == NAME {
+                row.drop_name = false;
+            }
+        }
+    }
+    merge_same(rows, expr.span)
+}

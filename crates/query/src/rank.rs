@@ -1,0 +1,125 @@
+//! Aggregations that choose series instead of combining them.
+
+use std::cmp::Ordering;
+
+use crate::aggregate::Members;
+use crate::annotations::Annotations;
+use crate::ast::AggregateOp;
+use crate::error::{Error, Result, Span};
+use crate::labels::Labels;
+use crate::value::{ABSENT, Row, is_there};
+
+/// Best first: the largest for `topk`, the smallest for `bottomk`; NaN is always worst.
+fn better(op: AggregateOp, a: f64, b: f64) -> Ordering {
+    let order = if op == AggregateOp::Topk { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
+    order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// `topk`, `bottomk`, `limitk`: at most `k` series of each group at each step.
+pub(crate) fn limited(
+    op: AggregateOp,
+    rows: Vec<Row>,
+    groups: &[Members],
+    (k, span): (&[f64], Span),
+) -> Result<Vec<Row>> {
+    if k.iter().any(|k| k.is_nan()) {
+        return Err(Error::execution(span, "Parameter value is NaN"));
+    }
+    if let Some(k) = k.iter().find(|k| !(k.abs() < 9.3e18)) {
+        return Err(Error::execution(span, format!("Scalar value {k} overflows int64")));
+    }
+    let mut out: Vec<Row> = Vec::new();
+    for group in groups {
+        let mut chosen = vec![false; group.rows.len()];
+        let mut kept: Vec<Vec<f64>> = Vec::new();
+        kept.resize_with(group.rows.len(), Vec::new);
+        let mut first: Vec<usize> = Vec::new();
+        let mut candidates: Vec<(f64, usize)> = Vec::with_capacity(group.rows.len());
+        for (step, k) in k.iter().enumerate() {
+            let k = if *k < 1.0 { 0 } else { *k as usize };
+            candidates.clear();
+            let there = group.rows.iter().enumerate().map(|(m, at)| (rows[*at].values[step], m));
+            candidates.extend(there.filter(|(v, _)| is_there(*v)));
+            if op == AggregateOp::Limitk {
+                candidates.truncate(k);
+            } else {
+                // Of equal ones, those that come first.
+                let order = |a: &(f64, usize), b: &(f64, usize)| better(op, a.0, b.0).then(a.1.cmp(&b.1));
+                if k > 0 && k < candidates.len() {
+                    candidates.select_nth_unstable_by(k - 1, order);
+                }
+                candidates.truncate(k);
+                if step == 0 {
+                    // The order counts for instant queries only.
+                    candidates.sort_unstable_by(order);
+                }
+            }
+            for (value, member) in &candidates {
+                if !chosen[*member] {
+                    chosen[*member] = true;
+                    first.push(*member);
+                    kept[*member] = vec![ABSENT; rows[group.rows[*member]].values.len()];
+                }
+                kept[*member][step] = *value;
+            }
+        }
+        for member in first {
+            let row = &rows[group.rows[member]];
+            out.push(Row {
+                labels: row.labels.clone(),
+                drop_name: row.drop_name,
+                values: std::mem::take(&mut kept[member]),
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// `limit_ratio`: a share of all series that is always the same ones; a negative ratio takes what
+/// the positive one would leave.
+pub(crate) fn share(
+    mut rows: Vec<Row>,
+    (ratios, span): (&[f64], Span),
+    notes: &mut Annotations<'_>,
+) -> Result<Vec<Row>> {
+    let mut limits = Vec::with_capacity(ratios.len());
+    for ratio in ratios {
+        if ratio.is_nan() {
+            return Err(Error::execution(span, "Ratio value is NaN"));
+        }
+        let limit = ratio.clamp(-1.0, 1.0);
+        if limit != *ratio {
+            let ratio = crate::print::number(*ratio);
+            let message = format!("ratio value should be between -1 and 1, got {ratio}, capping to {limit}");
+            notes.warn(span, &message);
+        }
+        limits.push(limit);
+    }
+    rows.retain_mut(|row| {
+        let place = place_of(&row.labels);
+        for (value, limit) in row.values.iter_mut().zip(&limits) {
+            let in_share = if *limit >= 0.0 { place < *limit } else { place >= 1.0 + *limit };
+            if !in_share {
+                *value = ABSENT;
+            }
+        }
+        row.values.iter().any(|v| is_there(*v))
+    });
+    Ok(rows)
+}
+
+/// A series' place between 0 and 1, spread evenly: FNV-1a of its labels with MurmurHash's finish.
+fn place_of(labels: &Labels) -> f64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    for (name, value) in labels.iter() {
+        name.bytes().for_each(&mut add);
+        add(0xff);
+        value.bytes().for_each(&mut add);
+        add(0xff);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^= hash >> 33;
+    hash as f64 / u64::MAX as f64
+}
