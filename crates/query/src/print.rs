@@ -13,7 +13,7 @@ pub(crate) fn duration(ms: i64) -> String {
     }
     let mut rest = ms.unsigned_abs();
     for (exact, unit_ms) in [("y", 365 * 86_400_000), ("w", 7 * 86_400_000_u64)] {
-        if rest % unit_ms == 0 {
+        if rest.is_multiple_of(unit_ms) {
             return format!("{out}{}{exact}", rest / unit_ms);
         }
     }

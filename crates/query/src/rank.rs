@@ -9,6 +9,9 @@ use crate::error::{Error, Result, Span};
 use crate::labels::Labels;
 use crate::value::{ABSENT, Row, is_there};
 
+/// Where whole numbers of 64 bits end.
+const I64_END: f64 = 9_223_372_036_854_775_808.0;
+
 /// Best first: the largest for `topk`, the smallest for `bottomk`; NaN is always worst.
 fn better(op: AggregateOp, a: f64, b: f64) -> Ordering {
     let order = if op == AggregateOp::Topk { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
@@ -25,7 +28,7 @@ pub(crate) fn limited(
     if k.iter().any(|k| k.is_nan()) {
         return Err(Error::execution(span, "Parameter value is NaN"));
     }
-    if let Some(k) = k.iter().find(|k| !(k.abs() < 9.3e18)) {
+    if let Some(k) = k.iter().find(|k| k.abs() >= I64_END) {
         return Err(Error::execution(span, format!("Scalar value {k} overflows int64")));
     }
     let mut out: Vec<Row> = Vec::new();

@@ -198,7 +198,7 @@ fn quantile_of(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
         return (f64::NAN, forced);
     }
     let mut rank = q * observations;
-    let at = buckets[..highest].partition_point(|b| !(b.count >= rank));
+    let at = buckets[..highest].partition_point(|b| b.count < rank || b.count.is_nan());
     if at == highest {
         return (buckets[highest - 1].bound, forced);
     }

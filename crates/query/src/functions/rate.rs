@@ -60,7 +60,7 @@ enum Lost {
 
 impl Lost {
     fn new(values: &[f64]) -> Lost {
-        if values.windows(2).all(|w| !(w[1] < w[0])) {
+        if !values.windows(2).any(|w| w[1] < w[0]) {
             return Lost::None;
         }
         let mut total = 0.0;

@@ -158,10 +158,12 @@ impl Lexer<'_> {
         }
         let plain = self.text[start..self.at].replace('_', "");
         // Octal, as Go reads a leading zero.
-        if plain.len() > 1 && plain.starts_with('0') && plain.bytes().all(|b| b.is_ascii_digit()) {
-            if let Ok(number) = u64::from_str_radix(&plain, 8) {
-                return Ok(Token::Number(number as f64));
-            }
+        let digits_only = plain.len() > 1 && plain.bytes().all(|b| b.is_ascii_digit());
+        if digits_only
+            && plain.starts_with('0')
+            && let Ok(number) = u64::from_str_radix(&plain, 8)
+        {
+            return Ok(Token::Number(number as f64));
         }
         plain.parse().map(Token::Number).map_err(|_| self.bad_number(start))
     }

@@ -87,8 +87,7 @@ impl Parser {
             _ => return Err(self.unexpected(context)),
         };
         self.next();
-        // Also not a NaN.
-        if !(ms.abs() <= MAX_DURATION_MS as f64) {
+        if ms.is_nan() || ms.abs() > MAX_DURATION_MS as f64 {
             return Err(Error::parse(place, "duration out of range"));
         }
         Ok(if negate { -(ms as i64) } else { ms as i64 })
@@ -145,7 +144,7 @@ impl Parser {
         };
         self.next();
         let ms = (seconds * 1000.0).round();
-        if !(ms.abs() <= 1e17) {
+        if ms.is_nan() || ms.abs() > 1e17 {
             return Err(Error::parse(place, "timestamp out of bounds for @ modifier"));
         }
         Ok(At::Time(if negate { -(ms as i64) } else { ms as i64 }))
