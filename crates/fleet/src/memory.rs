@@ -268,6 +268,7 @@ impl Remembered {
         node.sessions = self.sessions;
         for session in &mut node.sessions.list {
             session.last_arrival = back_by;
+            session.remembered_high = Some(session.log.high());
         }
         node.state = self.state;
         node.change = match self.state {
@@ -319,7 +320,7 @@ fn read_session(reader: &mut Reader<'_>) -> Option<Session> {
         hostname,
         fingerprint,
         log: SequenceLog::remembered(high, ranges)?,
-        remembered_high: Some(high),
+        remembered_high: None,
         first_sampled_ms,
         newest_sampled_ms,
         high_sampled_ms: None,

@@ -392,6 +392,25 @@ fn a_restart_invents_nothing_and_forgets_nothing() {
 }
 
 #[test]
+fn what_was_only_marked_is_known_from_before_too() {
+    let mut story = Story::new();
+    story.live("s", 0, 5);
+    let (mut bytes, now) = (Vec::new(), story.now());
+    story.fleet.whole_memory(now, &mut bytes);
+    story.live("s", 5, 9);
+    let now = story.now();
+    story.fleet.drain_memory(now, &mut bytes);
+    let mut after = Story::new();
+    after.seconds = story.seconds;
+    after.fleet = Fleet::restore(Settings::default(), after.now(), &bytes).0;
+    for sequence in [0, 8] {
+        let report = after.sampled("s", sequence);
+        let again = after.report(&report);
+        assert!(matches!(again[..], [Effect::Duplicate { remembered: true, .. }]), "{sequence}: {again:?}");
+    }
+}
+
+#[test]
 fn a_torn_or_foreign_memory_is_said_and_never_trusted() {
     let mut story = Story::new();
     story.live("s", 0, 9);

@@ -8,6 +8,7 @@ mod doctor;
 mod fleet;
 mod foreign;
 mod harness;
+mod history;
 mod hostile;
 mod liveness;
 mod series_kinds;

@@ -1,0 +1,168 @@
+//! Delivery from end to end: after cuts and kills, history is what the node sampled, sample by sample.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chasar_e2e::namespace::{Cut, Wire};
+use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until};
+use chasar_tsdb::storage::Disk;
+use chasar_tsdb::{Labels, MatchOp, Matcher, NAME, Options, Store};
+use chasar_wire::catalog::{self, Metric, Sink};
+use chasar_wire::report::Report;
+
+const SOON: Duration = Duration::from_secs(30);
+/// Ends a series (Prometheus' StaleNaN).
+const STALE_BITS: u64 = 0x7FF0_0000_0000_0002;
+
+type Samples = BTreeMap<i64, f64>;
+
+/// What a node sampled, as series.
+struct Sampled<'a> {
+    instance: &'a str,
+    at_ms: i64,
+    series: HashMap<Labels, Samples>,
+}
+
+impl Sink for Sampled<'_> {
+    fn sample(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
+        let own = metric.labels.iter().copied().zip(labels.iter().copied());
+        let of_node = [(NAME, metric.name), ("instance", self.instance), ("job", "chasar")];
+        let labels = Labels::new(of_node.into_iter().chain(own)).unwrap();
+        // What a report says twice counts once.
+        self.series.entry(labels).or_default().entry(self.at_ms).or_insert(value);
+    }
+}
+
+/// Compares what is stored with the reports; how many samples there are.
+fn compare(folder: &Path, reports: &BTreeMap<i64, Report>) -> usize {
+    let instance = reports.values().next().expect("a report").hostname.to_string();
+    let mut sampled = Sampled { instance: &instance, at_ms: 0, series: HashMap::new() };
+    for (at_ms, report) in reports {
+        sampled.at_ms = *at_ms;
+        catalog::walk(report, &mut sampled);
+    }
+    let disk = Arc::new(Disk::read_only(folder));
+    let (store, opening) = Store::open_read_only(disk, Options::default()).unwrap();
+    assert!(opening.damaged.is_empty() && opening.lost_tails.is_empty(), "{opening:?}");
+    let all = Matcher::new(NAME, MatchOp::NotEqual, "").unwrap();
+    let found = store.snapshot().select(&[all], i64::MIN, i64::MAX).unwrap();
+    assert!(found.damage.is_empty(), "{:?}", found.damage);
+    let (mut samples, mut ends) = (0, 0);
+    for stored in found.series {
+        let name = stored.labels.get(NAME).unwrap();
+        let mut there: Vec<(i64, f64)> = stored.times_ms.into_iter().zip(stored.values).collect();
+        ends += there.iter().filter(|(_, value)| value.to_bits() == STALE_BITS).count();
+        there.retain(|(_, value)| value.to_bits() != STALE_BITS);
+        if name == "up" {
+            continue;
+        }
+        if name.starts_with("chasar_process_") {
+            check_processes(name, &stored.labels, &there, reports);
+            continue;
+        }
+        samples += there.len();
+        let expected = sampled.series.remove(&stored.labels).unwrap_or_default();
+        let expected: Vec<(i64, f64)> = expected.into_iter().collect();
+        let wrong = there.iter().zip(&expected).find(|(a, b)| a.0 != b.0 || a.1.to_bits() != b.1.to_bits());
+        assert!(
+            wrong.is_none() && there.len() == expected.len(),
+            "{}: {} stored, {} sampled; first difference {wrong:?}",
+            stored.labels,
+            there.len(),
+            expected.len()
+        );
+    }
+    assert!(sampled.series.is_empty(), "not stored: {:?}", sampled.series.keys().collect::<Vec<_>>());
+    eprintln!("{samples} samples of {} reports, {ends} ends of series", reports.len());
+    samples
+}
+
+/// The names that have a place come and go, so a process need not be stored; what is stored is true.
+fn check_processes(name: &str, labels: &Labels, there: &[(i64, f64)], reports: &BTreeMap<i64, Report>) {
+    let of = labels.get("name").unwrap();
+    if of == "(other)" || name != catalog::process::COUNT.name {
+        return;
+    }
+    for (at_ms, value) in there {
+        let report = reports.get(at_ms).unwrap_or_else(|| panic!("{labels} at {at_ms}: there is no report"));
+        let count = report.process.0.iter().filter(|process| *process.name == *of).count();
+        assert_eq!(*value, count as f64, "{labels} at {at_ms}");
+    }
+}
+
+/// For how long the link is cut; the figure in the documents was taken with 600.
+fn cut_seconds() -> Duration {
+    let given = std::env::var("CHASAR_E2E_CUT_SECONDS").ok();
+    Duration::from_secs(given.map_or(15, |text| text.parse().expect("seconds")))
+}
+
+#[test]
+fn after_a_cut_and_kills_history_is_what_the_node_sampled() {
+    let wire = Wire::new();
+    let near = Site::at(wire.first(), Wire::FIRST);
+    let far = near.elsewhere(wire.second());
+    let mut masternode = Masternode::start(&near);
+    let subscriber = Subscriber::python(&near, masternode.stream(), &["Chasar-Client"]);
+    let mut clientnode = Clientnode::start(&far, &["--interval", "0.2"]);
+    let come = |at_least: u64| {
+        until(SOON, "reports", || {
+            let ledger = subscriber.ledger();
+            let session = ledger.sessions().first().cloned().ok_or("none")?;
+            let counts = ledger.counts(&session);
+            if counts.received >= at_least { Ok(session) } else { Err(counts.to_string()) }
+        })
+    };
+    let session = come(10);
+    let whole = |deadline: Duration, more: u64| {
+        let sampled = subscriber.ledger().counts(&session).sampled;
+        until(deadline, "all reports", || {
+            let ledger = subscriber.ledger();
+            let counts = ledger.counts(&session);
+            let done = counts.sampled >= sampled + more && counts.lost == 0 && ledger.settled(&session);
+            if done { Ok(()) } else { Err(format!("{counts} missing {:?}", ledger.missing(&session))) }
+        });
+    };
+    // The plug is pulled, and meanwhile the masternode is killed.
+    let time = cut_seconds();
+    let began = Instant::now();
+    wire.cut(Cut::Plug);
+    until(
+        time * 2,
+        "half of the cut",
+        || if began.elapsed() >= time / 2 { Ok(()) } else { Err(String::new()) },
+    );
+    masternode.kill_and_restart();
+    until(
+        time * 2,
+        "the end of the cut",
+        || if began.elapsed() >= time { Ok(()) } else { Err(String::new()) },
+    );
+    wire.mend(Cut::Plug);
+    // A kill amid the replay, and one of a link that is good: what was published a moment before is
+    // not stored yet.
+    let sampled = subscriber.ledger().counts(&session).sampled;
+    come(sampled.min(subscriber.ledger().counts(&session).received + 20));
+    masternode.kill_and_restart();
+    whole(SOON + time, 10);
+    masternode.kill_and_restart();
+    whole(SOON + time, 10);
+    clientnode.program.stop(Duration::from_secs(5));
+    until(SOON, "a good-bye", || {
+        let ledger = subscriber.ledger();
+        if ledger.session(&session).any(|e| e.leaving) { Ok(()) } else { Err("none".to_owned()) }
+    });
+    masternode.program.stop(Duration::from_secs(10));
+
+    let messages = subscriber.messages();
+    let reports: BTreeMap<i64, Report> = messages
+        .iter()
+        .map(|message| chasar_wire::decode(message.body().as_bytes()).unwrap())
+        .map(|report: Report| (report.sampled_at_ms.unwrap(), report))
+        .collect();
+    let counts = subscriber.ledger().counts(&session);
+    assert_eq!((counts.lost, reports.len() as u64), (0, counts.sampled), "{counts}");
+    let samples = compare(&near.folder().join("masternode/history"), &reports);
+    assert!(samples > 100 * reports.len(), "{samples} samples are too few");
+}
