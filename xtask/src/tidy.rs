@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("chasar-fleet", &["chasar-wire"]),
     ("chasar-masternode", &["chasar-fleet", "chasar-link", "chasar-query", "chasar-tsdb", "chasar-wire"]),
     ("chasar-tsdb", &[]),
+    ("chasar-openmetrics", &[]),
     ("chasar-query", &[]),
     ("chasar-top", &["chasar-link", "chasar-wire"]),
     ("chasar-doctor", &["chasar-clientnode", "chasar-fleet", "chasar-link", "chasar-probes", "chasar-wire"]),
