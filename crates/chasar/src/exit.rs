@@ -42,8 +42,7 @@ impl Failure {
         Failure::new(format_args!("cannot listen for Ctrl-C and SIGTERM: {error}"))
     }
 
-    /// The arguments do not fit this system; nothing was started.
-    #[cfg(not(windows))]
+    /// The arguments are wrong, or do not fit this system; nothing was started.
     pub(crate) fn wrong(line: impl std::fmt::Display) -> Failure {
         Failure { code: WRONG, lines: vec![line.to_string()] }
     }

@@ -1,10 +1,11 @@
 //! What an operator can choose, each part with its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chasar_fleet::Settings;
 use chasar_link::{Endpoint, EndpointError};
+use chasar_tsdb::Options;
 
 /// The port for reports. Fixed in 2016.
 pub(crate) const REPORTS_PORT: u16 = 5555;
@@ -82,7 +83,7 @@ impl Config {
     pub fn new(host: &str, state_dir: impl Into<PathBuf>) -> Result<Config, EndpointError> {
         let state_dir = state_dir.into();
         Ok(Config {
-            history: Some(HistoryConfig::new(state_dir.join(HISTORY_FOLDER))),
+            history: Some(HistoryConfig::below(&state_dir)),
             reports: Endpoint::new(host, REPORTS_PORT)?,
             stream: Some(Endpoint::new(host, STREAM_PORT)?),
             http: Some(HttpConfig::new(Endpoint::new(host, HTTP_PORT)?)),
@@ -95,9 +96,27 @@ impl Config {
 }
 
 impl HistoryConfig {
+    /// The usual settings, for a masternode with this state folder.
+    pub fn below(state_dir: &Path) -> HistoryConfig {
+        HistoryConfig::new(state_dir.join(HISTORY_FOLDER))
+    }
+
+    /// The same as the store takes it.
+    pub fn options(&self) -> Options {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Options {
+            max_bytes: self.max_bytes,
+            raw_ms: ms(self.raw),
+            minute_ms: ms(self.minutes),
+            hour_ms: ms(self.hours),
+            head_bytes: self.memory_bytes,
+            ..Options::default()
+        }
+    }
+
     /// The usual settings: 10 GiB, of it samples of 30 days, rollups of 90 days and of 2 years.
     pub fn new(folder: impl Into<PathBuf>) -> HistoryConfig {
-        let options = chasar_tsdb::Options::default();
+        let options = Options::default();
         let time = |ms: i64| Duration::from_millis(ms.unsigned_abs());
         HistoryConfig {
             folder: folder.into(),

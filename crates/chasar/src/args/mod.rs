@@ -2,6 +2,7 @@
 
 mod doctor;
 mod history;
+mod moment;
 mod service;
 mod typed;
 mod usage;
@@ -13,7 +14,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use doctor::{Doctor, DoctorRole};
 pub(crate) use history::{
-    By, History, HistoryCommand, HistoryFolder, HistoryPlace, HistoryStats, HistoryVerify,
+    By, ExportFormat, History, HistoryCommand, HistoryExport, HistoryFolder, HistoryImport, HistoryPlace,
+    HistorySnapshot, HistoryStats, HistoryVerify, ImportFormat,
 };
 pub(crate) use service::{
     HowToInstall, InstallRole, PrintService, Printed, ServiceCommand, ServiceStatus, UninstallService,

@@ -1,7 +1,7 @@
 //! `chasar masternode start`.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chasar_masternode::{Config, Endpoint, HistoryConfig, HttpConfig, Masternode};
@@ -84,13 +84,9 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let (bind, port) = (layers.get(&BIND), layers.get(&LISTEN_PORT));
     let (stream, http) = (layers.get(&STREAM), layers.get(&HTTP));
     let (names, token_file) = (layers.get(&HTTP_NAMES), layers.get(&TOKEN_FILE));
-    let (history, history_size) = (layers.get(&HISTORY), layers.get(&HISTORY_SIZE));
-    let (raw, minutes) = (layers.get(&HISTORY_RAW), layers.get(&HISTORY_MINUTES));
-    let (hours, history_memory) = (layers.get(&HISTORY_HOURS), layers.get(&HISTORY_MEMORY));
-    let state_dir = match layers.get(&MASTERNODE_STATE_DIR) {
-        Some(given) => given.value,
-        None => state_dir::default_or_problem(layers, MASTERNODE, &MASTERNODE_STATE_DIR)?,
-    };
+    let state_dir = state_dir(layers);
+    let history = state_dir.as_deref().map(|folder| history(layers, folder));
+    let state_dir = state_dir?;
     let token = match token_file {
         None => None,
         Some(given) => match read_token(&given.value) {
@@ -115,19 +111,37 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         host_names: names.map(|given| given.value).unwrap_or_default(),
         ..HttpConfig::new(endpoint)
     });
-    let usual = config.history.take()?;
-    let folder = match history?.value {
+    config.history = history??;
+    Some(config)
+}
+
+/// The folder for what has to be remembered; `None` when there is none, which is then among the problems.
+pub(crate) fn state_dir<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) -> Option<PathBuf> {
+    match layers.get(&MASTERNODE_STATE_DIR) {
+        Some(given) => Some(given.value),
+        None => state_dir::default_or_problem(layers, MASTERNODE, &MASTERNODE_STATE_DIR),
+    }
+}
+
+/// What the settings of history mean, `Some(None)` when it is off; `None` when something is wrong, which
+/// is then among the problems.
+pub(crate) fn history<E: Fn(&str) -> Option<OsString>>(
+    layers: &mut Layers<E>,
+    state_dir: &Path,
+) -> Option<Option<HistoryConfig>> {
+    let (place, size) = (layers.get(&HISTORY), layers.get(&HISTORY_SIZE));
+    let (raw, minutes) = (layers.get(&HISTORY_RAW), layers.get(&HISTORY_MINUTES));
+    let (hours, memory) = (layers.get(&HISTORY_HOURS), layers.get(&HISTORY_MEMORY));
+    let folder = match place?.value {
         Place::Off => None,
-        Place::Usual => Some(usual.folder),
+        Place::Usual => Some(HistoryConfig::below(state_dir).folder),
         Place::Folder(folder) => Some(folder),
     };
-    let (max_bytes, memory) = (history_size?.value, history_memory?.value);
+    let (max_bytes, memory) = (size?.value, memory?.value);
     let (raw, minutes, hours) = (raw?.value, minutes?.value, hours?.value);
     // As much as can be addressed is as much as there is.
     let memory_bytes = usize::try_from(memory).unwrap_or(usize::MAX);
-    config.history =
-        folder.map(|folder| HistoryConfig { folder, max_bytes, raw, minutes, hours, memory_bytes });
-    Some(config)
+    Some(folder.map(|folder| HistoryConfig { folder, max_bytes, raw, minutes, hours, memory_bytes }))
 }
 
 /// The token in a file, without the line break that editors add.

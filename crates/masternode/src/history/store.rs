@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chasar_tsdb::storage::Disk;
-use chasar_tsdb::{Health, Options, Store};
+use chasar_tsdb::{Health, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::keep::Scribe;
@@ -25,7 +25,7 @@ pub(crate) fn open(config: &HistoryConfig) -> Result<Store, StartError> {
     let opened = create_private_folder(&config.folder)
         .and_then(|()| Disk::open(&config.folder))
         .map_err(Into::into)
-        .and_then(|disk| Store::open(Arc::new(disk), options(config)).map_err(Into::into));
+        .and_then(|disk| Store::open(Arc::new(disk), config.options()).map_err(Into::into));
     let folder = config.folder.display();
     let (store, opening) =
         opened.map_err(|cause| StartError::History { folder: config.folder.clone(), cause })?;
@@ -62,18 +62,6 @@ pub(crate) fn scribe(store: &Store) -> Result<Scribe, StartError> {
     };
     let writer = store.writer().map_err(|cause| failed(cause.into()))?;
     Scribe::new(writer).map_err(|cause| failed(cause.into()))
-}
-
-fn options(config: &HistoryConfig) -> Options {
-    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    Options {
-        max_bytes: config.max_bytes,
-        raw_ms: ms(config.raw),
-        minute_ms: ms(config.minutes),
-        hour_ms: ms(config.hours),
-        head_bytes: config.memory_bytes,
-        ..Options::default()
-    }
 }
 
 /// The thread that writes segments, merges and removes them.

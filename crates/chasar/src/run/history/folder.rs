@@ -5,13 +5,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chasar_masternode::HistoryConfig;
 use chasar_tsdb::storage::{Disk, Storage};
 use chasar_tsdb::{Error, Opening, Options, Store};
 
 use crate::args::{HistoryFolder, HistoryPlace};
 use crate::exit::Failure;
-use crate::run::state_dir;
-use crate::settings::definition::{MASTERNODE, MASTERNODE_STATE_DIR};
+use crate::run::masternode;
 use crate::settings::layers::{Layers, REAL};
 
 /// What is said wherever a folder turns out to be another.
@@ -28,19 +28,31 @@ impl HistoryPlace {
 }
 
 impl HistoryFolder {
-    /// The folder that is meant: as the masternode would find it where none is named.
+    /// The folder that is meant: that of the masternode where none is named.
     pub(super) fn path(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = &self.folder {
-            return Ok(folder.clone());
+        match &self.folder {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(self.config()?.folder),
         }
+    }
+
+    /// The history that the masternode is configured with; with the folder that was named, if any.
+    pub(super) fn config(&self) -> Result<HistoryConfig, Failure> {
         let mut layers = Layers::new(BTreeMap::new(), self.config.as_deref(), REAL);
-        let state_dir = match layers.get(&MASTERNODE_STATE_DIR) {
-            Some(given) => Some(given.value),
-            None => state_dir::default_or_problem(&mut layers, MASTERNODE, &MASTERNODE_STATE_DIR),
+        let state_dir = masternode::state_dir(&mut layers);
+        let config = state_dir.as_deref().and_then(|folder| masternode::history(&mut layers, folder));
+        let (Some(state_dir), Some(config), true) = (state_dir, config, layers.problems.is_empty()) else {
+            return Err(Failure::configuration(&layers.problems));
         };
-        match state_dir {
-            Some(folder) if layers.problems.is_empty() => Ok(folder.join("history")),
-            _ => Err(Failure::configuration(&layers.problems)),
+        match (config, &self.folder) {
+            (Some(config), None) => Ok(config),
+            (config, Some(folder)) => {
+                let config = config.unwrap_or_else(|| HistoryConfig::below(&state_dir));
+                Ok(HistoryConfig { folder: folder.clone(), ..config })
+            }
+            (None, None) => Err(Failure::new(
+                "history is off in the configuration (masternode.history); name a folder with --folder",
+            )),
         }
     }
 }
