@@ -25,11 +25,20 @@ pub fn node_modules() -> PathBuf {
 
 /// Prometheus's node_exporter.
 pub fn node_exporter() -> PathBuf {
-    let debian = Path::new("/usr/bin/prometheus-node-exporter");
-    if env::var_os("CHASAR_TEST_NODE_EXPORTER").is_none() && debian.is_file() {
-        return debian.to_path_buf();
+    debian("CHASAR_TEST_NODE_EXPORTER", "prometheus-node-exporter", "prometheus-node-exporter")
+}
+
+/// Prometheus.
+pub fn prometheus() -> PathBuf {
+    debian("CHASAR_TEST_PROMETHEUS", "prometheus", "prometheus")
+}
+
+fn debian(variable: &str, package: &str, program: &str) -> PathBuf {
+    let installed = Path::new("/usr/bin").join(program);
+    if env::var_os(variable).is_none() && installed.is_file() {
+        return installed;
     }
-    there("CHASAR_TEST_NODE_EXPORTER", ".cache/debian/usr/bin/prometheus-node-exporter")
+    there(variable, &format!(".cache/debian/{package}/usr/bin/{program}"))
 }
 
 /// A script of ours that plays a peer.

@@ -24,7 +24,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
-    /// Prepare the peers that tests need (Python, NodeJS, node_exporter) and run all tests.
+    /// Prepare the peers that tests need (Python, NodeJS, node_exporter, Prometheus) and run all tests.
     Test {
         /// Passed on to `cargo nextest run` (or `cargo test` where nextest is not installed).
         #[arg(last = true)]

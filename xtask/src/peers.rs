@@ -13,8 +13,32 @@ const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\nmypy==2.4.1\npytest==9
 pub(crate) struct Peers {
     python: PathBuf,
     node: PathBuf,
-    node_exporter: PathBuf,
+    debian: Vec<(&'static str, PathBuf)>,
 }
+
+/// A program that is taken from the path, else unpacked from Debian's package, which needs no root.
+struct Debian {
+    /// The environment variable under which tests find it.
+    variable: &'static str,
+    package: &'static str,
+    /// Its names: Debian's, and those that it has elsewhere.
+    programs: &'static [&'static str],
+}
+
+const DEBIAN: &[Debian] = &[
+    Debian {
+        variable: "CHASAR_TEST_NODE_EXPORTER",
+        package: "prometheus-node-exporter",
+        programs: &["prometheus-node-exporter", "node_exporter"],
+    },
+    Debian { variable: "CHASAR_TEST_PROMETHEUS", package: "prometheus", programs: &["prometheus"] },
+    Debian { variable: "CHASAR_TEST_PROMTOOL", package: "prometheus", programs: &["promtool"] },
+    Debian {
+        variable: "CHASAR_TEST_VICTORIA_METRICS",
+        package: "victoria-metrics",
+        programs: &["victoria-metrics", "victoria-metrics-prod"],
+    },
+];
 
 impl Peers {
     /// Python with [`REQUIREMENTS`].
@@ -23,12 +47,11 @@ impl Peers {
     }
 
     /// The environment variables under which tests find the peers.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 3] {
-        [
-            ("CHASAR_TEST_PYTHON", &self.python),
-            ("CHASAR_TEST_NODE_MODULES", &self.node),
-            ("CHASAR_TEST_NODE_EXPORTER", &self.node_exporter),
-        ]
+    pub(crate) fn environment(&self) -> Vec<(&'static str, &Path)> {
+        let mut all: Vec<(_, &Path)> =
+            vec![("CHASAR_TEST_PYTHON", &self.python), ("CHASAR_TEST_NODE_MODULES", &self.node)];
+        all.extend(self.debian.iter().map(|(variable, path)| (*variable, path.as_path())));
+        all
     }
 }
 
@@ -36,7 +59,8 @@ impl Peers {
 pub(crate) fn prepare() -> Result<Peers> {
     let cache = root().join(".cache");
     fs::create_dir_all(&cache).map_err(|e| format!("cannot create {}: {e}", cache.display()))?;
-    Ok(Peers { python: python(&cache)?, node: node(&cache)?, node_exporter: node_exporter(&cache)? })
+    let debian = DEBIAN.iter().map(|wanted| Ok((wanted.variable, debian(&cache, wanted)?)));
+    Ok(Peers { python: python(&cache)?, node: node(&cache)?, debian: debian.collect::<Result<_>>()? })
 }
 
 /// Runs `make` unless `stamp` says that it was done for the same `wanted`.
@@ -88,30 +112,30 @@ fn node(cache: &Path) -> Result<PathBuf> {
     Ok(folder.join("node_modules"))
 }
 
-/// node_exporter from the path, else unpacked from Debian's package, which needs no root.
-fn node_exporter(cache: &Path) -> Result<PathBuf> {
-    const NAME: &str = "prometheus-node-exporter";
+fn debian(cache: &Path, wanted: &Debian) -> Result<PathBuf> {
+    let Debian { package, programs, .. } = wanted;
     if let Some(path) = std::env::var_os("PATH") {
-        for name in [NAME, "node_exporter"] {
+        for name in *programs {
             if let Some(found) = std::env::split_paths(&path).map(|d| d.join(name)).find(|p| p.is_file()) {
                 return Ok(found);
             }
         }
     }
-    let folder = cache.join("debian");
-    once(&cache.join("debian.stamp"), NAME, || {
-        eprintln!("xtask: unpacking {NAME} in {}", folder.display());
+    let folder = cache.join("debian").join(package);
+    once(&cache.join(format!("{package}.stamp")), package, || {
+        eprintln!("xtask: unpacking {package} in {}", folder.display());
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-        let hint = "needed: node_exporter on the path (Debian: prometheus-node-exporter)";
-        run(Command::new("apt-get").args(["download", "-qq", NAME]).current_dir(&folder))
+        let hint = format!("needed: {} on the path (Debian: {package})", programs.join(" or "));
+        run(Command::new("apt-get").args(["download", "-qq", package]).current_dir(&folder))
             .map_err(|e| format!("{e}\n{hint}"))?;
         let deb = fs::read_dir(&folder)
             .map_err(|e| e.to_string())?
             .filter_map(|entry| entry.ok().map(|e| e.path()))
             .find(|p| p.extension().is_some_and(|e| e == "deb"))
             .ok_or_else(|| format!("apt-get download left no package\n{hint}"))?;
-        run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&folder))
+        run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&folder))?;
+        fs::remove_file(&deb).map_err(|e| format!("cannot remove {}: {e}", deb.display()))
     })?;
-    Ok(folder.join("usr/bin").join(NAME))
+    Ok(folder.join("usr/bin").join(programs[0]))
 }

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real program, foreign peers, broken networks, hostile strangers.
 #![allow(clippy::print_stderr, reason = "figures that were counted are shown")]
 
+mod agreement;
 mod contract;
 mod cut;
 mod delivery;
