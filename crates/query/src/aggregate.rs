@@ -59,7 +59,7 @@ pub(crate) fn aggregate(
     };
     match (node.op, scalar, &param) {
         (AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk, Some(k), _) => {
-            rank::limited(node.op, rows, &groups, k)
+            rank::limited(node.op, rows, &groups, k, meter)
         }
         (AggregateOp::LimitRatio, Some(ratio), _) => rank::share(rows, ratio, notes),
         (AggregateOp::CountValues, _, Some((Value::Text(label), place))) => {

@@ -7,6 +7,7 @@ use crate::annotations::Annotations;
 use crate::ast::AggregateOp;
 use crate::error::{Error, Result, Span};
 use crate::labels::Labels;
+use crate::limits::Meter;
 use crate::value::{ABSENT, Row, is_there};
 
 /// Where whole numbers of 64 bits end.
@@ -24,6 +25,7 @@ pub(crate) fn limited(
     rows: Vec<Row>,
     groups: &[Members],
     (k, span): (&[f64], Span),
+    meter: &Meter<'_>,
 ) -> Result<Vec<Row>> {
     if k.iter().any(|k| k.is_nan()) {
         return Err(Error::execution(span, "Parameter value is NaN"));
@@ -41,6 +43,7 @@ pub(crate) fn limited(
         for (step, k) in k.iter().enumerate() {
             let k = if *k < 1.0 { 0 } else { *k as usize };
             candidates.clear();
+            meter.work(group.rows.len() as u64)?;
             let there = group.rows.iter().enumerate().map(|(m, at)| (rows[*at].values[step], m));
             candidates.extend(there.filter(|(v, _)| is_there(*v)));
             if op == AggregateOp::Limitk {

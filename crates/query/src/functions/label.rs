@@ -6,6 +6,7 @@ use crate::ast::{Call, Expr};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::labels::{Labels, NAME};
+use crate::limits::Meter;
 use crate::matcher::whole_value;
 use crate::value::{Grid, Row, merge_same};
 
@@ -35,7 +36,7 @@ pub(crate) fn replace(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: 
         found.expand(replacement, &mut value);
         Some(value.clone())
     };
-    rewritten(rows, &target, rename, expr)
+    rewritten(rows, &target, rename, expr, &eval.meter)
 }
 
 pub(crate) fn join(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Grid) -> Result<Vec<Row>> {
@@ -60,7 +61,7 @@ pub(crate) fn join(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Gri
         let values: Vec<&str> = sources.iter().map(|s| labels.get(s).unwrap_or_default()).collect();
         Some(values.join(&separator))
     };
-    rewritten(rows, &target, joined, expr)
+    rewritten(rows, &target, joined, expr, &eval.meter)
 }
 
 fn rewritten(
@@ -68,8 +69,10 @@ fn rewritten(
     target: &Arc<str>,
     mut value: impl FnMut(&Labels) -> Option<String>,
     expr: &Expr,
+    meter: &Meter<'_>,
 ) -> Result<Vec<Row>> {
     for row in &mut rows {
+        meter.work(row.values.len() as u64)?;
         if let Some(value) = value(&row.labels) {
             if value.len() > MAX_VALUE_BYTES {
                 let message =

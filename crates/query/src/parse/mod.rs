@@ -18,7 +18,7 @@ use lexer::Token;
 pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// How deep expressions may nest; a chain of operators of the same rank nests too.
-pub const MAX_DEPTH: usize = 200;
+pub const MAX_DEPTH: usize = 100;
 
 /// Reads a whole query.
 pub(crate) fn expression(text: &str) -> Result<Expr> {
