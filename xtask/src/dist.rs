@@ -184,7 +184,7 @@ fn package(facts: &Facts, target: &Target, program: &Path, out: &Path) -> Result
     let folder = format!("chasar-{}-{}", facts.version, target.triple);
     let portable = contents.portable(&folder, target, &program);
     if target.is_windows() {
-        write(Kind::Archive, format!("{folder}.zip"), &zip::archive(&portable)?)?;
+        write(Kind::Archive, format!("{folder}.zip"), &zip::archive(&portable, facts.epoch)?)?;
     } else {
         let archive = item::gzip(&item::tar("", &portable, facts.epoch));
         write(Kind::Archive, format!("{folder}.tar.gz"), &archive)?;

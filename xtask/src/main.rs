@@ -10,6 +10,7 @@ mod dist;
 mod fuzz;
 mod peers;
 mod platforms;
+mod remap;
 mod schema;
 mod test;
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(crate) fn package(
     }
     writeln!(record, "{information}/RECORD,,").expect("a String takes all");
     items.push(Item::new(format!("{information}/RECORD"), record));
-    zip::archive(&items)
+    zip::archive(&items, facts.epoch)
 }
 
 /// The modules of the subscriber.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::cache::Cache;
-use super::compiler::{ccache, need, rustc_with_sources};
+use super::compiler::{ccache, need, rustc_with_sources, sources_of_std};
 use super::macos_sdk;
 use super::zig::Zig;
 use super::{PROFILE, Platform};
+use crate::remap::{self, Remap};
 use crate::{Result, root, run};
 
 /// The glibc that `linux-old` runs with: that of RHEL 7 and of Python's manylinux2014.
@@ -51,19 +52,40 @@ pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Resul
         // Debian's rustc lacks the tool that strips programs for macOS.
         command.env(format!("CARGO_PROFILE_{}_STRIP", profile.to_uppercase()), "none");
     }
+    let mut remap = None;
     if profile == PROFILE {
         // libzmq is half of the time, and how fast it runs matters to no proof.
         command.env(format!("CXXFLAGS_{}", underscored(triple)), "-O0");
+    } else {
+        // Not for proofs: the path of a checkout among the flags would have each one build all crates anew.
+        let places = remap.insert(Remap::new(places(platform, cache)?)?);
+        remap::add(&mut command, "RUSTFLAGS", &places.rust_flags());
+        for variable in ["CFLAGS", "CXXFLAGS"] {
+            remap::add(&mut command, &format!("{variable}_{}", underscored(triple)), &places.c_flags());
+        }
     }
     command
-        .args(["--package", "chasar", "--bin", "chasar", "--profile", profile, "--quiet"])
+        .args(["--locked", "--package", "chasar", "--bin", "chasar", "--profile", profile, "--quiet"])
         .current_dir(root())
         .env("CARGO_TARGET_DIR", cache.target())
         .env("CCACHE_DIR", cache.path("ccache"));
     run(&mut command)?;
     let name = if platform == Platform::Windows { "chasar.exe" } else { "chasar" };
     let program = cache.target().join(triple).join(profile).join(name);
-    if program.is_file() { Ok(program) } else { Err(format!("cargo built no {}", program.display())) }
+    if !program.is_file() {
+        return Err(format!("cargo built no {}", program.display()));
+    }
+    remap.map_or(Ok(()), |remap| remap.assert_gone(&program))?;
+    Ok(program)
+}
+
+/// Where sources are that only such builds read, and where what is made of them goes.
+fn places(platform: Platform, cache: &Cache) -> Result<Vec<(PathBuf, &'static str)>> {
+    let mut places = vec![(cache.place().to_owned(), "tools"), (cache.target(), "build")];
+    if platform != Platform::LinuxOld {
+        places.push((sources_of_std(&rustc_with_sources()?)?, "rust"));
+    }
+    Ok(places)
 }
 
 /// cargo with one of Debian's gcc as compiler and linker.

@@ -22,6 +22,11 @@ impl Cache {
         Ok(Cache(folder))
     }
 
+    /// Where it is.
+    pub(crate) fn place(&self) -> &Path {
+        &self.0
+    }
+
     /// A place in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)

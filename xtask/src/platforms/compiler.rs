@@ -16,10 +16,18 @@ pub(crate) fn rustc_with_sources() -> Result<PathBuf> {
          install rustc-web rust-web-src; elsewhere: `rustup component add rust-src --toolchain nightly`, and \
          {VARIABLE}=$(rustup which rustc --toolchain nightly))"
     );
-    let sysroot =
-        output(Command::new(&rustc).args(["--print", "sysroot"])).map_err(|e| format!("{e}\n{needed}"))?;
-    let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/std");
-    if sources.is_dir() { Ok(rustc) } else { Err(format!("no {}\n{needed}", sources.display())) }
+    let sources = sources_of_std(&rustc).map_err(|e| format!("{e}\n{needed}"))?;
+    if sources.join("library/std").is_dir() {
+        Ok(rustc)
+    } else {
+        Err(format!("no library/std in {}\n{needed}", sources.display()))
+    }
+}
+
+/// Where a rustc looks for the sources of its std, be they there or not.
+pub(crate) fn sources_of_std(rustc: &Path) -> Result<PathBuf> {
+    let sysroot = output(Command::new(rustc).args(["--print", "sysroot"]))?;
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib/src/rust"))
 }
 
 /// Sees that a program is on the path.
