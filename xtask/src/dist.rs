@@ -4,7 +4,6 @@ mod check;
 mod components;
 mod container;
 mod deb;
-mod elf;
 mod item;
 mod layout;
 mod licences;
@@ -23,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::platforms::{self, Platform};
-use crate::{Result, output, root};
+use crate::{Result, elf, output, root};
 use target::Target;
 use texts::Texts;
 

@@ -7,6 +7,7 @@
 
 mod conformance;
 mod dist;
+mod elf;
 mod fuzz;
 mod peers;
 mod platforms;

@@ -1,5 +1,7 @@
 //! Every package, installed and run: `cargo xtask dist --check`.
 
+mod bill;
+mod image;
 mod python;
 mod root;
 mod system;
@@ -27,6 +29,8 @@ pub(super) fn all(
     run(Command::new("sha256sum").args(["--check", "--quiet", "--strict", sum::LIST]).current_dir(out))?;
     say("check: packaged again, every package has the same bytes");
     same(&package(facts, target, program, &scratch.join("again"))?, made)?;
+    say("check: the bill of materials has what CycloneDX requires");
+    made.iter().filter(|made| made.kind == Kind::Sbom).try_for_each(|made| bill::check(&made.path))?;
     if !cfg!(target_os = "linux")
         || !target.triple.contains("linux")
         || target.processor() != std::env::consts::ARCH

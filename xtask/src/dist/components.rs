@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::{Target, runtime};
 use crate::{Result, output, root};
 
+/// The Apache License 2.0, the same for whoever uses it.
+const APACHE: &str = include_str!("../../../packaging/licences/Apache-2.0.txt");
+
 /// A part by somebody else.
 #[derive(Clone, Debug)]
 pub(crate) struct Component {
@@ -183,7 +186,7 @@ fn component(package: &Package, checksums: &BTreeMap<(String, String), String>) 
         purl: format!("pkg:cargo/{name}@{}", version.replace('+', "%2B")),
         repository: data["repository"].as_str().map(str::to_owned),
         checksum: checksums.get(&(name.clone(), version.clone())).cloned(),
-        texts: texts(folder, &licence)?,
+        texts: texts(folder, &licence).map_err(|e| format!("{name} {version}: {e}"))?,
         uses: BTreeSet::new(),
         name: name.clone(),
         version: version.clone(),
@@ -205,7 +208,8 @@ fn library_of(library: &Library, package: &Package) -> Result<Component> {
     })
 }
 
-/// The files with the texts of a licence; where there is a choice and MIT is in it, only MIT's.
+/// The files with the texts of a licence; where there is a choice and MIT is in it, only MIT's. A crate without any may
+/// be taken under the Apache licence, if it is offered: that one wants its own text to go along and nothing else.
 fn texts(folder: &Path, licence: &str) -> Result<Vec<String>> {
     let cannot = |e: std::io::Error| format!("cannot read {}: {e}", folder.display());
     let mut names: Vec<String> = fs::read_dir(folder)
@@ -223,7 +227,19 @@ fn texts(folder: &Path, licence: &str) -> Result<Vec<String>> {
     if licence.contains(" OR ") && licence.contains("MIT") && names.iter().any(of_mit) {
         names.retain(|name| of_mit(name) || name.to_uppercase().starts_with("NOTICE"));
     }
-    names.iter().map(|name| read(&folder.join(name))).collect()
+    let mut texts: Vec<String> = names.iter().map(|name| read(&folder.join(name))).collect::<Result<_>>()?;
+    if names.is_empty() && licence.split(" OR ").any(|one| one.trim() == "Apache-2.0") {
+        texts.push(APACHE.to_owned());
+    }
+    match names.iter().zip(&texts).find(|(_, text)| text.trim().is_empty()) {
+        Some((name, _)) => {
+            Err(format!("{name} is empty; look at its licence ({licence}) before it is shipped"))
+        }
+        None if texts.is_empty() => {
+            Err(format!("has no text of its licence ({licence}); look at it before it is shipped"))
+        }
+        None => Ok(texts),
+    }
 }
 
 fn checksums() -> Result<BTreeMap<(String, String), String>> {
@@ -278,6 +294,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_crate_without_the_text_of_its_licence_is_not_shipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts = |licence| texts(folder.path(), licence);
+        assert_eq!(texts("Zlib OR Apache-2.0 OR MIT"), Ok(vec![APACHE.to_owned()]));
+        assert!(texts("MIT").unwrap_err().contains("no text of its licence (MIT)"));
+        assert!(texts("Apache-2.0 AND MIT").is_err());
+        fs::write(folder.path().join("COPYING"), " \n").unwrap();
+        assert!(texts("Apache-2.0").unwrap_err().contains("COPYING is empty"));
+        fs::write(folder.path().join("COPYING"), "be free").unwrap();
+        assert_eq!(texts("MIT"), Ok(vec!["be free".to_owned()]));
+    }
+
+    #[test]
     fn everything_that_is_linked_is_there_with_its_licence_and_tools_are_not() {
         let components = of(&Target::new("x86_64-unknown-linux-gnu").unwrap()).unwrap();
         let named = |name: &str| components.iter().find(|c| c.name == name);
@@ -291,6 +320,11 @@ mod tests {
             components.iter().find(|c| c.purl == "pkg:generic/libzmq@4.3.5").map(|c| c.texts.len()),
             Some(1)
         );
+        let elsewhere = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin", "x86_64-unknown-linux-musl"];
+        let elsewhere = elsewhere.map(|triple| of(&Target::new(triple).unwrap()).unwrap());
+        for component in elsewhere.iter().flatten().chain(&components) {
+            assert!(component.texts.iter().any(|text| text.trim().len() > 40), "{component:?}");
+        }
         assert!(named("wepoll").is_none() && named("musl").is_none());
         let serde = named("serde_json").unwrap();
         assert!(serde.checksum.as_ref().is_some_and(|sum| sum.len() == 64) && !serde.uses.is_empty());

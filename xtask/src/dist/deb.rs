@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::elf::Needs;
 use super::item::{self, Item};
 use super::{Facts, Target};
+use crate::elf::Needs;
 
 /// Run by dpkg, as root, at the moments that deb-postinst(5) and its kin tell.
 const SCRIPTS: [(&str, &str); 3] = [

@@ -1,10 +1,10 @@
 //! The RPM package: lead, signature header, header, compressed cpio archive
 //! (rpm's documentation: "RPM V4 Package format").
 
-use super::elf::Needs;
 use super::item::{self, Item};
 use super::sum;
 use super::{Facts, Target};
+use crate::elf::Needs;
 
 mod header;
 

@@ -9,7 +9,7 @@ const RUST: Runtime = Runtime {
     name: "rust-std",
     licence: "MIT OR Apache-2.0",
     repository: "https://github.com/rust-lang/rust",
-    notice: "Copyright (c) The Rust Project Contributors",
+    text: include_str!("../../../packaging/licences/rust-std.txt"),
 };
 
 /// zig's, with which Linux programs are built for old systems and for none in particular.
@@ -17,35 +17,38 @@ const LLVM: Runtime = Runtime {
     name: "llvm-runtimes",
     licence: "Apache-2.0 WITH LLVM-exception",
     repository: "https://github.com/llvm/llvm-project",
-    notice: "libc++, libc++abi, libunwind and compiler-rt; copyright (c) the LLVM Project contributors",
+    text: "libc++, libc++abi, libunwind and compiler-rt; copyright (c) the LLVM Project contributors. By the exception, what a \
+           compiler puts of them into a program may be given away under any terms, without their licence.",
 };
 
 const GCC: Runtime = Runtime {
     name: "gcc-runtimes",
     licence: "GPL-3.0-or-later WITH GCC-exception-3.1",
     repository: "https://gcc.gnu.org/git/gcc.git",
-    notice: "libgcc and libstdc++; copyright (c) Free Software Foundation, Inc.",
+    text: "libgcc and libstdc++; copyright (c) Free Software Foundation, Inc. By the GCC Runtime Library Exception 3.1, a \
+           program that gcc links them into may be given away under any terms.",
 };
 
 const MINGW: Runtime = Runtime {
     name: "mingw-w64-runtimes",
-    licence: "ZPL-2.1 AND MIT",
+    licence: "ZPL-2.1 AND MIT AND BSD-3-Clause",
     repository: "https://git.code.sf.net/p/mingw-w64/mingw-w64",
-    notice: "Copyright (c) 2009 - 2018 by the mingw-w64 project; winpthreads: copyright (c) 2011 mingw-w64 project",
+    text: include_str!("../../../packaging/licences/mingw-w64.txt"),
 };
 
 const MUSL: Runtime = Runtime {
     name: "musl",
     licence: "MIT",
     repository: "https://git.musl-libc.org/cgit/musl",
-    notice: "Copyright (c) 2005-2020 Rich Felker, et al.",
+    text: include_str!("../../../packaging/licences/musl.txt"),
 };
 
 struct Runtime {
     name: &'static str,
     licence: &'static str,
     repository: &'static str,
-    notice: &'static str,
+    /// The text of the licence; where that asks for none, who made it and why.
+    text: &'static str,
 }
 
 /// Those in the program for a target. Which C++ library a program for glibc has depends on who built it, so both that
@@ -64,7 +67,7 @@ pub(crate) fn of(target: &Target) -> Vec<Component> {
 }
 
 fn component(runtime: Runtime) -> Component {
-    let Runtime { name, licence, repository, notice } = runtime;
+    let Runtime { name, licence, repository, text } = runtime;
     Component {
         name: name.to_owned(),
         version: String::new(),
@@ -72,7 +75,7 @@ fn component(runtime: Runtime) -> Component {
         purl: format!("pkg:generic/{name}"),
         repository: Some(repository.to_owned()),
         checksum: None,
-        texts: vec![notice.to_owned()],
+        texts: vec![text.to_owned()],
         uses: BTreeSet::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! The bill of materials of a program: CycloneDX 1.5, JSON (ECMA-424).
+//! The bill of materials of a program: CycloneDX 1.5, JSON.
 
 use serde_json::{Value, json};
 

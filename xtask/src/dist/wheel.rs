@@ -10,9 +10,9 @@ use std::fs;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-use super::elf::Needs;
 use super::item::Item;
 use super::{Facts, Target, sum, zip};
+use crate::elf::Needs;
 use crate::{Result, root};
 
 /// The name of the file; `None` where pip has no name for the platform.

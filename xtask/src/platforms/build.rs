@@ -11,8 +11,8 @@ use super::{PROFILE, Platform};
 use crate::remap::{self, Remap};
 use crate::{Result, root, run};
 
-/// The glibc that `linux-old` runs with: that of RHEL 7 and of Python's manylinux2014.
-pub(crate) const OLD_GLIBC: (u32, u32) = (2, 17);
+/// The glibc 2.N that `linux-old` runs with: that of RHEL 7 and of Python's manylinux2014.
+pub(crate) const OLD_GLIBC: u32 = 17;
 
 /// Builds the program with a profile of `Cargo.toml`; gives its path.
 pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Result<PathBuf> {
@@ -34,7 +34,7 @@ pub(crate) fn program(platform: Platform, profile: &str, cache: &Cache) -> Resul
         }
         Platform::LinuxOld => {
             let mut command = Zig::prepare(cache)?.cargo(processor);
-            command.arg("--target").arg(format!("{triple}.{}.{}", OLD_GLIBC.0, OLD_GLIBC.1));
+            command.arg("--target").arg(format!("{triple}.2.{OLD_GLIBC}"));
             command
         }
         Platform::MacosArm64 | Platform::MacosX86_64 => {

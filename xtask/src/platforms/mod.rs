@@ -3,7 +3,6 @@
 mod build;
 mod cache;
 mod compiler;
-mod elf;
 mod macho;
 mod macos_sdk;
 mod proof;

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use super::cache::Cache;
 use super::compiler::need;
-use super::{Platform, build, elf, macho, wine};
+use super::{Platform, build, macho, wine};
+use crate::elf::{self, Needs};
 use crate::{Result, output, peers, root, run};
 
 /// Where Debian's cross compilers keep the C library for arm64.
@@ -17,11 +18,11 @@ pub(crate) fn prove(platform: Platform, program: &Path, cache: &Cache) -> Result
         Platform::MacosArm64 => macho::assert_program(program, true),
         Platform::MacosX86_64 => macho::assert_program(program, false),
         Platform::LinuxOld => {
-            elf::assert_glibc(program, build::OLD_GLIBC)?;
+            of_program(program, |needs| needs.assert_glibc(build::OLD_GLIBC))?;
             exchange(platform, program, "", &mut Command::new(env!("CARGO")))
         }
         Platform::LinuxMusl => {
-            elf::assert_static(program)?;
+            of_program(program, Needs::assert_static)?;
             exchange(platform, program, "", &mut Command::new(env!("CARGO")))
         }
         Platform::LinuxArm64 => {
@@ -34,6 +35,16 @@ pub(crate) fn prove(platform: Platform, program: &Path, cache: &Cache) -> Result
             exchange(platform, program, "wine", cargo.envs(wine::prepare(cache)?))
         }
     }
+}
+
+/// Asserts something of what a Linux program needs.
+fn of_program(program: &Path, assert: impl FnOnce(&Needs) -> Result<()>) -> Result<()> {
+    let needs = elf::read(program)?;
+    assert(&needs).map_err(|e| format!("{} {e}", program.display()))?;
+    if let Some(glibc) = needs.glibc {
+        eprintln!("platforms: the newest symbol is of GLIBC_2.{glibc}");
+    }
+    Ok(())
 }
 
 /// Runs the end-to-end tests of the platform, which have its name.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::super::say;
+use super::image::Image;
 use crate::{Result, output, root, run};
 
 /// The release; the programs are built for far older ones.
@@ -69,6 +70,35 @@ impl Root {
         command.arg("sh").arg(&self.folder).arg(user.unwrap_or_default()).args(words);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
         output(&mut command)
+    }
+
+    /// Starts what an image runs, on a network of its own, until its health check is content, and stops it.
+    pub(super) fn run_until_well(&self, image: &Image) -> Result<()> {
+        // The first answers may be that it has only begun.
+        let script = format!(
+            "ip link set lo up
+            mount -t proc proc \"$1/proc\"
+            in_root=\"env {environment} chroot --userspec={user} $1\"
+            $in_root {command} & daemon=$!
+            left=20
+            until said=$(timeout {within} $in_root {health} 2>&1); do
+                left=$((left - 1))
+                [ $left -gt 0 ] || {{ echo \"not well: $said\" >&2; exit 1; }}
+                kill -0 $daemon || {{ echo 'it ended' >&2; exit 1; }}
+                sleep 0.5
+            done
+            kill -TERM $daemon
+            wait $daemon",
+            environment = image.environment.join(" "),
+            user = image.user,
+            command = image.command.join(" "),
+            within = image.health_within,
+            health = image.health.join(" "),
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--net", "--fork", "--kill-child", "sh", "-ec", &script, "sh"]);
+        command.arg(&self.folder).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        output(&mut command).map(drop)
     }
 
     /// Takes it away.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::super::say;
+use super::image::Image;
 use super::root::Root;
 use super::{DEMO, demo, has};
 use crate::{Result, output, run};
@@ -94,7 +95,12 @@ pub(super) fn container(package: &Path, scratch: &Path) -> Result<()> {
     run(Command::new("tar").arg("-xzf").arg(package).arg("-C").arg(scratch))?;
     fs::create_dir_all(scratch.join("proc")).map_err(|e| format!("cannot create proc: {e}"))?;
     let root = Root::of(scratch);
-    demo(&root.run(Some("65532:65532"), &[&["/usr/bin/chasar"][..], &DEMO].concat())?)
+    let text = fs::read_to_string(crate::root().join("Containerfile"))
+        .map_err(|e| format!("cannot read Containerfile: {e}"))?;
+    let image = Image::parse(&text)?;
+    demo(&root.run(Some(&image.user), &[&["/usr/bin/chasar"][..], &DEMO].concat())?)?;
+    say("check: what the Containerfile starts is well by the word of its health check, and stops when told");
+    root.run_until_well(&image)
 }
 
 fn installed(root: &Root) -> Result<()> {

@@ -1,6 +1,10 @@
 //! What a Linux program needs of the system: libraries, and the newest version of their symbols.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::Result;
 
 /// What it needs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -9,6 +13,36 @@ pub(crate) struct Needs {
     pub(crate) libraries: BTreeSet<String>,
     /// The newest glibc version 2.N whose symbols it uses; `None` when it uses none.
     pub(crate) glibc: Option<u32>,
+    /// It is started by another program, which loads its libraries.
+    pub(crate) loader: bool,
+}
+
+impl Needs {
+    /// Sees that it runs with glibc 2.`most`, and that it is not by chance for no glibc at all.
+    pub(crate) fn assert_glibc(&self, most: u32) -> Result<()> {
+        match self.glibc {
+            None => Err("asks for no glibc at all, so it is not what it should be".to_owned()),
+            Some(newest) if newest > most => Err(format!(
+                "wants GLIBC_2.{newest}, newer than 2.{most}; for what: objdump --dynamic-syms PROGRAM"
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Sees that it runs on any Linux.
+    pub(crate) fn assert_static(&self) -> Result<()> {
+        match (self.libraries.first(), self.loader) {
+            (None, false) => Ok(()),
+            (Some(library), _) => Err(format!("is not static: it needs {library}")),
+            (None, true) => Err("is not static: it needs a loader".to_owned()),
+        }
+    }
+}
+
+/// Reads what the program at `path` needs.
+pub(crate) fn read(path: &Path) -> Result<Needs> {
+    let file = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    needs(&file).ok_or_else(|| format!("{} is no program for 64-bit Linux", path.display()))
 }
 
 /// Reads the dynamic section of a 64-bit little-endian ELF file; `None` when it is none.
@@ -17,6 +51,7 @@ pub(crate) struct Needs {
 pub(crate) fn needs(file: &[u8]) -> Option<Needs> {
     const DYNAMIC: u64 = 2;
     const LOAD: u64 = 1;
+    const INTERPRETER: u64 = 3;
     if file.get(..6)? != b"\x7fELF\x02\x01" {
         return None;
     }
@@ -33,8 +68,10 @@ pub(crate) fn needs(file: &[u8]) -> Option<Needs> {
             ])
         })
         .collect::<Option<_>>()?;
+    let loader = headers.iter().any(|h| h[0] == INTERPRETER);
+    let alone = Needs { loader, ..Needs::default() };
     let Some(&[_, dynamic, _, length]) = headers.iter().find(|h| h[0] == DYNAMIC) else {
-        return Some(Needs::default());
+        return Some(alone);
     };
     let entries: Vec<(u64, u64)> = (0..length / 16)
         .map(|i| Some((number(file, dynamic + i * 16, 8)?, number(file, dynamic + i * 16 + 8, 8)?)))
@@ -43,7 +80,7 @@ pub(crate) fn needs(file: &[u8]) -> Option<Needs> {
         .take_while(|entry| entry.0 != 0)
         .collect();
     let entry = |tag| entries.iter().find(|e| e.0 == tag).map(|e| e.1);
-    let (Some(strings), Some(length)) = (entry(5), entry(10)) else { return Some(Needs::default()) };
+    let (Some(strings), Some(length)) = (entry(5), entry(10)) else { return Some(alone) };
     // The address of the strings is one in memory.
     let place = headers.iter().find(|h| h[0] == LOAD && (h[2]..h[2] + h[3]).contains(&strings))?;
     let start = usize::try_from(strings - place[2] + place[1]).ok()?;
@@ -57,7 +94,7 @@ pub(crate) fn needs(file: &[u8]) -> Option<Needs> {
         let rest = std::str::from_utf8(s).ok()?.strip_prefix("GLIBC_2.")?;
         rest.split('.').next()?.parse().ok()
     });
-    Some(Needs { libraries, glibc: versions.max() })
+    Some(Needs { libraries, glibc: versions.max(), loader })
 }
 
 /// `width` bytes, little-endian.
@@ -78,7 +115,21 @@ mod tests {
         let needs = needs(&file).unwrap();
         assert!(needs.libraries.contains("libc.so.6"), "{needs:?}");
         // Rust's own standard library needs 2.17.
-        assert!(needs.glibc.is_some_and(|minor| (17..100).contains(&minor)), "{needs:?}");
+        let newest = needs.glibc.unwrap();
+        assert!((17..100).contains(&newest), "{needs:?}");
+        assert_eq!(needs.assert_glibc(newest), Ok(()));
+        assert!(
+            needs.assert_glibc(newest - 1).unwrap_err().contains(&format!("wants GLIBC_2.{newest}, newer"))
+        );
+        assert!(needs.loader && needs.assert_static().unwrap_err().contains("it needs l"), "{needs:?}");
+    }
+
+    #[test]
+    fn a_program_that_needs_nothing_is_static_and_for_no_glibc() {
+        let nothing = Needs::default();
+        assert_eq!(nothing.assert_static(), Ok(()));
+        assert!(nothing.assert_glibc(17).is_err());
+        assert!(Needs { loader: true, ..nothing }.assert_static().is_err());
     }
 
     #[test]
