@@ -367,6 +367,10 @@ fn a_snapshot_has_all_that_was_acknowledged_while_somebody_writes() {
                 acknowledged.store(second, Ordering::Relaxed);
             }
         });
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while acknowledged.load(Ordering::Relaxed) < 0 && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         for number in 0..8 {
             let before = acknowledged.load(Ordering::Relaxed);
             let into = home.path().join(format!("snapshot-{number}"));

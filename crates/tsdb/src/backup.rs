@@ -60,32 +60,36 @@ fn attempt(
     have: &mut HashSet<String>,
     done: &mut Backup,
 ) -> Result<bool> {
+    // Logs of an attempt before are older than the logs that began since: what came between would be
+    // missing. All are copied anew.
+    for name in have.extract_if(|name| log_number(name).is_some()) {
+        std::fs::remove_file(folder.join(&name)).map_err(Error::io("remove", &name))?;
+    }
+    (done.logs, done.log_bytes) = (0, 0);
     let files = stable_list(storage)?;
     let mut all = true;
     // Logs first: what is removed while they are copied is in segments, which the next attempt lists.
-    let (logs, segments): (Vec<_>, Vec<_>) =
-        files.into_iter().partition(|(name, _)| log_number(name).is_some());
-    for (name, _) in logs.into_iter().filter(|(name, _)| !have.contains(name)).collect::<Vec<_>>() {
-        match storage.copy(&name, folder).map_err(Error::io("copy", &name)) {
+    for (name, _) in files.iter().filter(|(name, _)| log_number(name).is_some()) {
+        match storage.copy(name, folder).map_err(Error::io("copy", name)) {
             Ok(bytes) => {
                 done.logs += 1;
                 done.log_bytes += bytes;
-                have.insert(name);
+                have.insert(name.clone());
             }
             Err(error) if gone(&error) => all = false,
             Err(error) => return Err(error),
         }
     }
-    for (name, bytes) in segments.into_iter().filter(|(name, _)| segment_number(name).is_some()) {
-        if have.contains(&name) {
+    for (name, bytes) in files.iter().filter(|(name, _)| segment_number(name).is_some()) {
+        if have.contains(name) {
             continue;
         }
-        match storage.link(&name, folder).map_err(Error::io("link", &name)) {
+        match storage.link(name, folder).map_err(Error::io("link", name)) {
             Ok(linked) => {
                 done.segments += 1;
                 done.segment_bytes += bytes;
                 done.copied_segments += u64::from(linked == Linked::Copied);
-                have.insert(name);
+                have.insert(name.clone());
             }
             Err(error) if gone(&error) => all = false,
             Err(error) => return Err(error),
