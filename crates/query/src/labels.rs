@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::print::Quoted;
+
 /// The label that carries a metric's name.
 pub const NAME: &str = "__name__";
 
@@ -99,7 +101,7 @@ pub(crate) struct Name<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_plain(self.0) { f.write_str(self.0) } else { write!(f, "{:?}", self.0) }
+        if is_plain(self.0) { f.write_str(self.0) } else { Quoted(self.0).fmt(f) }
     }
 }
 
@@ -116,7 +118,7 @@ impl fmt::Display for Labels {
         f.write_str("{")?;
         for (i, (name, value)) in self.iter().enumerate() {
             let comma = if i == 0 { "" } else { ", " };
-            write!(f, "{comma}{}={value:?}", Name(name))?;
+            write!(f, "{comma}{}={}", Name(name), Quoted(value))?;
         }
         f.write_str("}")
     }

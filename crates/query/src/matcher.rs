@@ -4,6 +4,9 @@ use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::labels::Name;
+use crate::print::Quoted;
+
 /// Most bytes a pattern may compile to; larger ones are refused.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
@@ -83,7 +86,7 @@ impl Matcher {
 
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}", crate::labels::Name(&self.name), self.op.sign(), self.value)
+        write!(f, "{}{}{}", Name(&self.name), self.op.sign(), Quoted(&self.value))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::eval::Evaluator;
 use crate::labels::Labels;
 use crate::limits::{Meter, Options};
 use crate::parse;
+use crate::print;
 use crate::select::Fetched;
 use crate::source::Source;
 use crate::value::{Grid, Value, is_there, settle};
@@ -18,6 +19,13 @@ use crate::value::{Grid, Value, is_there, settle};
 pub struct Query {
     text: Arc<str>,
     pub(crate) expr: Arc<Expr>,
+}
+
+/// Its text on one line.
+impl std::fmt::Display for Query {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&print::line(&self.expr))
+    }
 }
 
 /// What a query answers.
@@ -106,6 +114,16 @@ impl Query {
     /// Its text as it was given.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Its text as it is usually written, on several lines when it is long.
+    pub fn formatted(&self) -> String {
+        print::pretty(&self.expr, 0)
+    }
+
+    /// Its tree as JSON, as Prometheus's `/api/v1/parse_query` gives it.
+    pub fn tree_json(&self) -> String {
+        print::tree(&self.expr)
     }
 
     /// Answers at one instant, in Unix milliseconds.

@@ -51,6 +51,17 @@ impl Function {
         (!self.repeats).then_some(self.args.len())
     }
 
+    /// The types of all arguments, each named once.
+    pub(crate) fn args(&self) -> &'static [ValueType] {
+        self.args
+    }
+
+    /// Prometheus's number for it: how many arguments may be left out, -1 when the last may be
+    /// repeated.
+    pub(crate) fn variadic(&self) -> i64 {
+        if self.repeats { -1 } else { self.optional as i64 }
+    }
+
     /// The type of an argument.
     pub(crate) fn arg(&self, at: usize) -> ValueType {
         self.args[at.min(self.args.len() - 1)]

@@ -78,6 +78,11 @@ impl Parser {
         } else if name.is_none() {
             return Err(self.unexpected("at the beginning of a selector"));
         }
+        let named = |m: &Matcher| m.name == NAME && m.op == MatchOp::Equal;
+        if let (Some(set), Some(matcher)) = (&quoted, matchers.iter().find(|m| named(m))) {
+            let message = format!("metric name must not be set twice: {set:?} or {:?}", matcher.value);
+            return Err(Error::parse(self.last(), message));
+        }
         let name = name.or(quoted);
         if let Some(name) = &name {
             let matcher = Matcher::new(NAME, MatchOp::Equal, name.clone());

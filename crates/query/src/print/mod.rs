@@ -1,4 +1,33 @@
-//! Expressions back to text.
+//! Expressions, durations and numbers back to text.
+
+mod expr;
+mod tree;
+
+use std::fmt::{self, Write as _};
+
+pub(crate) use expr::{line, pretty};
+pub(crate) use tree::tree;
+
+/// A text in quotes, as PromQL and Go write it.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
 
 /// A duration as PromQL writes it: `1h30m`.
 pub(crate) fn duration(ms: i64) -> String {
