@@ -20,11 +20,11 @@ pub struct Masternode {
 }
 
 impl Masternode {
-    /// Starts `program` as a masternode and waits until it listens.
+    /// Starts `program` as a masternode, with further options, and waits until it listens.
     ///
     /// # Errors
     /// When it cannot be started or does not listen within 10 seconds.
-    pub fn start(program: &Path) -> io::Result<Masternode> {
+    pub fn start(program: &Path, options: &[&str]) -> io::Result<Masternode> {
         let (reports, stream, http) = (free()?, free()?, free()?);
         let state = tempfile::tempdir()?;
         let child = Command::new(program)
@@ -33,6 +33,7 @@ impl Masternode {
             .arg("--state-dir")
             .arg(state.path())
             .args(["--log-level", "warn"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()

@@ -86,7 +86,7 @@ fn main() -> io::Result<ExitCode> {
 }
 
 fn measure(options: &Options) -> io::Result<()> {
-    let masternode = Masternode::start(&options.program)?;
+    let masternode = Masternode::start(&options.program, &["--history", "off"])?;
     let state = tempfile::tempdir()?;
     let port = masternode.reports.port().to_string();
     let clientnode = Running::start(

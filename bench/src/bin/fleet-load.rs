@@ -14,6 +14,7 @@ use chasar_bench::load::{Fleet, Shared};
 use chasar_bench::meter;
 use chasar_bench::program::Masternode;
 use chasar_bench::recording::{Recording, node_number};
+use chasar_bench::remote_write::ask;
 use chasar_bench::zmtp::Subscriber;
 use clap::Parser;
 
@@ -32,6 +33,9 @@ struct Options {
     /// Subscribers of everything.
     #[arg(long, default_value_t = 1)]
     subscribers: usize,
+    /// Keep no history: every report is only passed on.
+    #[arg(long)]
+    no_history: bool,
     /// The program to measure.
     #[arg(long, default_value = "target/release/chasar")]
     program: PathBuf,
@@ -43,7 +47,8 @@ struct Options {
 fn main() -> io::Result<()> {
     let options = Options::parse();
     let recording = Recording::read(&options.recording)?;
-    let masternode = Masternode::start(&options.program)?;
+    let history = if options.no_history { "off" } else { "on" };
+    let masternode = Masternode::start(&options.program, &["--history", history])?;
     let fleet = Fleet::connect(masternode.reports, options.nodes)?;
     let shared = fleet.shared();
     println!(
@@ -68,11 +73,18 @@ fn main() -> io::Result<()> {
     thread::sleep(interval.max(Duration::from_secs(2)));
     let (began, cpu, own) =
         (Instant::now(), meter::cpu_time(masternode.pid())?, meter::cpu_time(std::process::id())?);
-    thread::sleep(Duration::from_secs(options.seconds));
+    let stored_before = counters(&masternode)?;
+    let mut resident = 0;
+    while began.elapsed().as_secs() < options.seconds {
+        let left = Duration::from_secs(options.seconds).saturating_sub(began.elapsed());
+        thread::sleep(left.min(Duration::from_secs(1)));
+        resident = resident.max(meter::memory(masternode.pid())?.rss);
+    }
     let took = began.elapsed().as_secs_f64();
     let cpu = (meter::cpu_time(masternode.pid())? - cpu).as_secs_f64() / took;
     let own = (meter::cpu_time(std::process::id())? - own).as_secs_f64() / took;
     let memory = meter::memory(masternode.pid())?;
+    let stored = counters(&masternode)?;
 
     shared.stop.store(true, Ordering::Relaxed);
     generator.join().expect("the generator ends")?;
@@ -85,8 +97,23 @@ fn main() -> io::Result<()> {
         "masternode: {:.2} cores, {:.0} MiB resident, {:.0} MiB at most",
         cpu,
         meter::mib(memory.rss),
-        meter::mib(memory.peak)
+        meter::mib(resident)
     );
+    if !options.no_history {
+        let gained = |name: &str| sum(&stored, name) - sum(&stored_before, name);
+        let samples = gained("chasar_history_samples_total");
+        println!(
+            "history: {:.2} M samples a second, {} reports and {} samples dropped, {} left out; upkeep {:.2} cores; \
+             {:.0} MiB of samples in memory; {:.0} MiB of files",
+            samples / took / 1e6,
+            gained("chasar_history_dropped_total"),
+            gained("chasar_history_samples_dropped_total"),
+            gained("chasar_history_left_out_total"),
+            gained("chasar_history_upkeep_seconds_total") / took,
+            sum(&stored, "chasar_history_memory_bytes") / f64::from(1 << 20),
+            sum(&stored, "chasar_history_size_bytes") / f64::from(1 << 20),
+        );
+    }
     println!("generator and subscribers: {own:.2} cores");
     for (i, listener) in listeners.into_iter().enumerate() {
         let mut heard = listener.join().expect("the subscriber ends")?;
@@ -100,6 +127,17 @@ fn main() -> io::Result<()> {
         );
     }
     Ok(())
+}
+
+/// What the masternode says of itself.
+fn counters(masternode: &Masternode) -> io::Result<String> {
+    ask(masternode.http, "GET", "/metrics?job=masternode")
+}
+
+/// The sum of all series of a name.
+fn sum(metrics: &str, name: &str) -> f64 {
+    let lines = metrics.lines().filter(|l| l.split([' ', '{']).next() == Some(name));
+    lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 struct Heard {

@@ -91,7 +91,7 @@ fn script(options: &Options, name: &'static str, file: &str, topic: &'static [u8
 fn subjects(options: &Options) -> [Box<dyn Fn() -> io::Result<Subject> + '_>; 3] {
     [
         Box::new(|| {
-            let masternode = Masternode::start(&options.program)?;
+            let masternode = Masternode::start(&options.program, &["--history", "off"])?;
             Ok(Subject {
                 name: "chasar masternode",
                 topic: b"Chasar-Client",

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::index::{Matched, Matcher};
 use crate::labels::{Kind, Labels};
 use crate::rollup::{Rollup, fold};
-use crate::segment::{ChunkEntry, ClockCache, Column, MAX_NUMBER, Tier};
+use crate::segment::{ChunkEntry, ClockCache, Column, MAX_NUMBER, Tier, Times};
 use crate::store::{OpenSegment, Shared, View, read};
 use crate::time::HOUR_MS;
 
@@ -56,14 +56,26 @@ pub struct Selection<T> {
 pub(crate) struct Collected {
     times: Vec<i64>,
     values: Vec<f64>,
-    /// Order of arrival and end of each part.
+    /// Order of arrival and end of each part; within a part times ascend.
     parts: Vec<(u64, usize)>,
+    /// A part begins before the end of the one before it.
+    mixed: bool,
 }
 
 impl Collected {
+    /// Adds a part, whose samples come in the order of time.
+    fn part(&mut self, order: u64, times: impl FnOnce(&mut Vec<i64>), values: &[f64]) {
+        let before = self.times.len();
+        times(&mut self.times);
+        self.values.extend_from_slice(values);
+        self.mixed |= before > 0 && self.times.get(before).is_some_and(|t| *t <= self.times[before - 1]);
+        self.parts.push((order, self.times.len()));
+    }
+
     /// Adds the samples of another pair of metric and source that is the same series.
     pub(crate) fn join(&mut self, other: Collected) {
         let before = self.times.len();
+        self.mixed |= other.mixed || self.times.last() >= other.times.first();
         self.times.extend(other.times);
         self.values.extend(other.values);
         self.parts.extend(other.parts.into_iter().map(|(order, end)| (order, before + end)));
@@ -71,7 +83,8 @@ impl Collected {
 
     /// Sorted by time; of two samples of a time, the first that came.
     pub(crate) fn sorted(mut self) -> (Vec<i64>, Vec<f64>) {
-        if self.times.is_sorted_by(|a, b| a < b) {
+        if !self.mixed {
+            debug_assert!(self.times.is_sorted_by(|a, b| a < b));
             return (self.times, self.values);
         }
         let mut entries: Vec<(i64, u64, f64)> = Vec::with_capacity(self.times.len());
@@ -148,13 +161,10 @@ impl Snapshot {
             to,
             damage,
             |_, pair, order, times, values| {
-                let collected = found.entry(pair).or_default();
-                collected.times.extend(times);
-                collected.values.extend_from_slice(values);
-                collected.parts.push((order, collected.times.len()));
+                found.entry(pair).or_default().part(order, |out| times.put(out), values);
             },
         )?;
-        let mut samples = Vec::new();
+        let (mut samples, mut values) = (Vec::new(), Vec::new());
         for (at, pane) in self.view.panes.iter().enumerate() {
             let pane = read(pane);
             // As they will be frozen: after all that are, windows before what came late.
@@ -173,10 +183,10 @@ impl Snapshot {
                     samples.clear();
                     pane.series(source, metric, (from, to), self.view.committed, &mut samples);
                     if !samples.is_empty() {
-                        let collected = found.entry((metric, source)).or_default();
-                        collected.times.extend(samples.iter().map(|s| s.0));
-                        collected.values.extend(samples.iter().map(|s| s.1));
-                        collected.parts.push((order, collected.times.len()));
+                        values.clear();
+                        values.extend(samples.iter().map(|s| s.1));
+                        let times = |out: &mut Vec<i64>| out.extend(samples.iter().map(|s| s.0));
+                        found.entry((metric, source)).or_default().part(order, times, &values);
                     }
                 }
             }
@@ -194,7 +204,7 @@ impl Snapshot {
         from: i64,
         to: i64,
         damage: &mut Vec<Error>,
-        mut found: impl FnMut(Column, (u32, u32), u64, &mut dyn Iterator<Item = i64>, &[f64]),
+        mut found: impl FnMut(Column, (u32, u32), u64, Times<'_>, &[f64]),
     ) -> Result<()> {
         let mut segments: Vec<&Arc<OpenSegment>> = self
             .view
@@ -224,7 +234,10 @@ impl Snapshot {
         let mut values = Vec::new();
         for (open, sources, entries) in wanted {
             let segment = &open.segment;
-            let mut cache = ClockCache::default();
+            // Pages of one metric mostly have clocks of their own, those of several metrics the same.
+            let one =
+                entries.first().map(|e| (e.metric, e.column)) == entries.last().map(|e| (e.metric, e.column));
+            let mut cache = if one { ClockCache::of_chunks() } else { ClockCache::default() };
             let order = segment.header.order;
             for entry in entries {
                 let metric = open.metrics[entry.metric as usize];
@@ -248,9 +261,9 @@ impl Snapshot {
                             .map_err(Error::damaged(&segment.name, entry.place.offset))?;
                         let clock = segment.clock(page.clock, &mut cache)?;
                         let range = clock.range(from, to);
-                        let mut times = range.clone().map(|i| clock.at(i));
                         if !range.is_empty() {
-                            found(entry.column, (metric, source), order, &mut times, &values[range]);
+                            let times = clock.times(range.clone());
+                            found(entry.column, (metric, source), order, times, &values[range]);
                         }
                     }
                     Ok(())
@@ -321,7 +334,7 @@ impl Snapshot {
             &mut damage,
             |column, pair, _, times, values| {
                 let rollups = found.entry(pair).or_default();
-                let times = times.zip(values).filter(|(t, _)| !stale.contains(&t.div_euclid(HOUR_MS)));
+                let times = times.iter().zip(values).filter(|(t, _)| !stale.contains(&t.div_euclid(HOUR_MS)));
                 for (time, value) in times {
                     let rollup = rollups.entry(time).or_insert(Rollup {
                         start_ms: time,

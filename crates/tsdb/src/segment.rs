@@ -8,7 +8,7 @@ mod write;
 
 #[cfg(test)]
 use read::Clock;
-pub(crate) use read::{ClockCache, Segment};
+pub(crate) use read::{ClockCache, Segment, Times};
 pub(crate) use write::SegmentWriter;
 
 use crate::bytes::{Malformed, Reader, is_checksum};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{ChunkEntry, Column, END_MAGIC, HEADER_BYTES, Header, Place, Replaces, TRAILER_BYTES, VERSION};
@@ -30,7 +31,7 @@ enum ClockForm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
     Regular { start: i64, step: i64, values: usize },
-    Listed(Arc<[i64]>),
+    Listed(Arc<Vec<i64>>),
 }
 
 impl Clock {
@@ -49,7 +50,7 @@ impl Clock {
     }
 
     /// Indexes of the timestamps from `from` up to and with `to`.
-    pub(crate) fn range(&self, from: i64, to: i64) -> std::ops::Range<usize> {
+    pub(crate) fn range(&self, from: i64, to: i64) -> Range<usize> {
         let first_at_least = |t: i64| {
             let (mut low, mut high) = (0, self.len());
             while low < high {
@@ -66,6 +67,31 @@ impl Clock {
     pub(crate) fn iter(&self) -> impl Iterator<Item = i64> {
         (0..self.len()).map(|i| self.at(i))
     }
+
+    /// Some of the timestamps.
+    pub(crate) fn times(&self, range: Range<usize>) -> Times<'_> {
+        Times { clock: self, range }
+    }
+}
+
+/// Some timestamps of a clock.
+pub(crate) struct Times<'a> {
+    clock: &'a Clock,
+    range: Range<usize>,
+}
+
+impl Times<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> {
+        self.range.clone().map(|i| self.clock.at(i))
+    }
+
+    /// Appends them to a list, as one piece where they lie so.
+    pub(crate) fn put(&self, out: &mut Vec<i64>) {
+        match self.clock {
+            Clock::Listed(list) => out.extend_from_slice(&list[self.range.clone()]),
+            Clock::Regular { .. } => out.extend(self.iter()),
+        }
+    }
 }
 
 /// Clocks that were unpacked for one query, and the chunks they lie in.
@@ -73,9 +99,15 @@ impl Clock {
 pub(crate) struct ClockCache {
     chunks: HashMap<u32, IntegersReader>,
     clocks: HashMap<u32, Clock>,
+    only_chunks: bool,
 }
 
 impl ClockCache {
+    /// Forgets each clock at once: for one who asks for none of them twice.
+    pub(crate) fn of_chunks() -> ClockCache {
+        ClockCache { only_chunks: true, ..ClockCache::default() }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.chunks.clear();
         self.clocks.clear();
@@ -241,6 +273,9 @@ impl Segment {
             before = start;
             let (end, form) = if head & 1 == 0 {
                 let step = i64::try_from(reader.varint()?).map_err(|_| RANGE)?;
+                if step == 0 && values > 1 {
+                    return Err(Malformed("timestamps do not ascend"));
+                }
                 let duration = step.checked_mul(values as i64 - 1).ok_or(RANGE)?;
                 (start.checked_add(duration).ok_or(RANGE)?, ClockForm::Regular { step })
             } else {
@@ -333,8 +368,10 @@ impl Segment {
         if !ends || times.windows(2).any(|w| w[0] >= w[1]) {
             return Err(damaged()(Malformed("timestamps do not ascend")));
         }
-        let clock = Clock::Listed(times.into());
-        cache.clocks.insert(number, clock.clone());
+        let clock = Clock::Listed(Arc::new(times));
+        if !cache.only_chunks {
+            cache.clocks.insert(number, clock.clone());
+        }
         Ok(clock)
     }
 

@@ -1,5 +1,7 @@
 //! Segments written and read back, whole and damaged.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::chunk::MAX_PAGE_VALUES;
 use crate::error::Error;
@@ -207,9 +209,10 @@ fn headers_that_make_no_sense_are_refused() {
 
 #[test]
 fn clocks_are_searched_by_time() {
-    for clock in
-        [Clock::Regular { start: 10, step: 10, values: 5 }, Clock::Listed((1..6).map(|i| i * 10).collect())]
-    {
+    for clock in [
+        Clock::Regular { start: 10, step: 10, values: 5 },
+        Clock::Listed(Arc::new((1..6).map(|i| i * 10).collect())),
+    ] {
         assert_eq!(clock.range(i64::MIN, i64::MAX), 0..5);
         assert_eq!(clock.range(11, 40), 1..4);
         assert_eq!(clock.range(20, 39), 1..3);
