@@ -18,8 +18,10 @@ use super::windows::{RESET_AFTER, RESTART_AFTER, Registration, Start, words_of};
 /// The manager does not know what it is told (winerror.h).
 const ERROR_INVALID_LEVEL: i32 = 124;
 
-/// How long a service may take to start or stop.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a service may take to start, as long as systemd lets it: a masternode reads what it kept.
+pub(crate) const START_WITHIN: Duration = Duration::from_secs(90);
+/// How long it may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a service is.
 pub(crate) struct Look {
@@ -163,7 +165,8 @@ fn stop(service: &str) -> Result<(), String> {
 
 /// Waits until the service is in this state.
 fn wait(service: &Service, state: ServiceState) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
+    let patience = if state == ServiceState::Running { START_WITHIN } else { STOP_WITHIN };
+    let deadline = Instant::now() + patience;
     loop {
         let now = service.query_status().map_err(words)?;
         if now.current_state == state {
@@ -173,7 +176,7 @@ fn wait(service: &Service, state: ServiceState) -> Result<(), String> {
             return Err(format!("it ended: {:?}", now.exit_code));
         }
         if Instant::now() > deadline {
-            return Err(format!("it is {:?} after {} s", now.current_state, PATIENCE.as_secs()));
+            return Err(format!("it is {:?} after {} s", now.current_state, patience.as_secs()));
         }
         // The service control manager has no way to be told by.
         std::thread::sleep(Duration::from_millis(100));

@@ -16,10 +16,9 @@ use windows_service::{define_windows_service, service_dispatcher};
 
 use crate::exit::Failure;
 use crate::log_file::LogFile;
+use crate::service::scm::START_WITHIN;
 use crate::signal;
 
-/// How long the manager may wait for the start: reading settings, opening ports, reading what was kept.
-const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long the manager may wait for the end: a role gives itself five seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
