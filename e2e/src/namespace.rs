@@ -80,7 +80,8 @@ impl Drop for Namespace {
     }
 }
 
-fn is_root() -> bool {
+/// Whether we are root, outside of all namespaces.
+pub fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"));
     uid.is_some_and(|uid| uid.split_whitespace().nth(1) == Some("0"))

@@ -11,7 +11,7 @@ use crate::labels::{Kind, Labels};
 use crate::options::Sync;
 use crate::store::{Health, Shared, health_of, lock, log_name, read, write};
 use crate::time::{MAX_TIME_MS, MIN_TIME_MS};
-use crate::wal::{WalHeader, WalWriter, is_absent};
+use crate::wal::{HEADER_BYTES, WalHeader, WalWriter, is_absent};
 
 /// A source: the labels that say where samples come from. Kept known while held.
 #[derive(Clone, Debug)]
@@ -243,12 +243,8 @@ impl Writer {
                 shared.discard(name.clone());
             });
             open.log = Some(log?);
-            let first = {
-                let mut pane = write(&open.pane);
-                pane.logs.push(id);
-                pane.logs.len() == 1
-            };
-            if first {
+            write(&open.pane).logs.push(id);
+            if !shared.view().panes.iter().any(|pane| Arc::ptr_eq(pane, &open.pane)) {
                 let pane = open.pane.clone();
                 shared.change_view(|view| view.panes.push(pane));
             }
@@ -273,6 +269,11 @@ impl Writer {
         if let Err(error) = log.commit(shared.options.sync == Sync::EveryCommit) {
             // The end of this log is unknown. What was acknowledged is before it.
             open.log = None;
+            if before == HEADER_BYTES as u64 {
+                // Nothing in it was acknowledged: a disk that is full for long is not filled with these.
+                let id = write(&open.pane).logs.pop();
+                id.into_iter().for_each(|id| shared.discard(log_name(id)));
+            }
             return Err(error);
         }
         let written = log.size_bytes - before;

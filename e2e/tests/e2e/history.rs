@@ -1,12 +1,16 @@
 //! Delivery from end to end: after cuts and kills, history is what the node sampled, sample by sample.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chasar_e2e::namespace::{Cut, Wire};
-use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until};
+use chasar_e2e::metrics::Scrape;
+use chasar_e2e::namespace::{Cut, Wire, is_root};
+use chasar_e2e::{Clientnode, Masternode, Place, Program, Site, Subscriber, http, until, workspace};
 use chasar_tsdb::storage::Disk;
 use chasar_tsdb::{Labels, MatchOp, Matcher, NAME, Options, Store};
 use chasar_wire::catalog::{self, Metric, Sink};
@@ -165,4 +169,90 @@ fn after_a_cut_and_kills_history_is_what_the_node_sampled() {
     assert_eq!((counts.lost, reports.len() as u64), (0, counts.sampled), "{counts}");
     let samples = compare(&near.folder().join("masternode/history"), &reports);
     assert!(samples > 100 * reports.len(), "{samples} samples are too few");
+}
+
+/// A masternode whose history is on a file system of two megabytes.
+struct Small {
+    program: Program,
+    http: SocketAddr,
+    /// The folder of the history, as seen from outside of the masternode's mounts.
+    folder: PathBuf,
+}
+
+impl Small {
+    fn start(site: &Site) -> Small {
+        let folder = site.folder().join("small");
+        std::fs::create_dir(&folder).unwrap();
+        let http = SocketAddr::from((site.address(), 7777));
+        let mut command = Command::new("unshare");
+        command
+            .args(if is_root() { &["-m"][..] } else { &["-U", "-r", "-m"] })
+            .args(["sh", "-c", "mount -t tmpfs -o size=2m none \"$0\" && exec \"$@\""])
+            .arg(&folder)
+            .arg(workspace::chasar())
+            .args(["masternode", "start", &site.address().to_string(), "--http", &http.to_string()])
+            .arg("--state-dir")
+            .arg(site.folder().join("masternode"))
+            .arg("--history")
+            .arg(&folder);
+        chasar_e2e::clientnode::clean(&mut command, site);
+        let program = Program::start("masternode", command, &site.folder().join("small.log"), None);
+        let outside = format!("/proc/{}/root{}", program.pid(), folder.display());
+        let mut small = Small { program, http, folder: outside.into() };
+        until(SOON, "a masternode that answers", || {
+            small.program.running()?;
+            small.metric("chasar_history_samples_total", &[]).map(drop)
+        });
+        small
+    }
+
+    fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64, String> {
+        let page = http::get(&Place::Host, self.http, "/metrics?job=masternode")?.body;
+        Scrape::parse(&page)?.get(name, labels).ok_or_else(|| format!("no {name}"))
+    }
+
+    #[track_caller]
+    fn reaches(&self, name: &str, labels: &[(&str, &str)], at_least: f64) -> f64 {
+        until(SOON, name, || match self.metric(name, labels)? {
+            value if value >= at_least => Ok(value),
+            value => Err(value.to_string()),
+        })
+    }
+}
+
+#[test]
+fn a_full_disk_stops_history_and_nothing_else_until_there_is_room() {
+    let site = Site::new();
+    let small = Small::start(&site);
+    let _clientnode = Clientnode::start(&site, &[]);
+    small.reaches("chasar_history_samples_total", &[], 500.0);
+    let filler = small.folder.join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while file.write_all(&[7; 512]).is_ok() {}
+
+    small.reaches("chasar_history_state", &[("state", "full")], 1.0);
+    let dropped = [("reason", "not_writable")];
+    small.reaches("chasar_history_samples_dropped_total", &dropped, 1.0);
+    let accepted = small.metric("chasar_reports_accepted_total", &[]).unwrap();
+    small.reaches("chasar_reports_accepted_total", &[], accepted + 3.0);
+    let health = http::get(&Place::Host, small.http, "/health").unwrap();
+    assert_eq!(health.status, 200, "{health:?}");
+
+    drop(file);
+    std::fs::remove_file(&filler).unwrap();
+    small.reaches("chasar_history_state", &[("state", "good")], 1.0);
+    let written = small.metric("chasar_history_samples_total", &[]).unwrap();
+    small.reaches("chasar_history_samples_total", &[], written + 500.0);
+    let log = small.program.output();
+    assert_eq!(log.matches("history is not written").count(), 1, "{log}");
+    assert!(log.contains("the disk is full") && log.contains("history is written again"), "{log}");
+
+    // What is there is whole, up to what is being written now.
+    let (store, opening) =
+        Store::open_read_only(Arc::new(Disk::read_only(&small.folder)), Options::default()).unwrap();
+    assert!(opening.damaged.is_empty(), "{opening:?}");
+    let up = [Matcher::equal(NAME, "up")];
+    let ups = store.snapshot().select(&up, i64::MIN, i64::MAX).unwrap().series.remove(0);
+    let gap = ups.times_ms.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(gap >= 2_000, "seconds must be missing: {:?}", ups.times_ms);
 }
