@@ -47,6 +47,7 @@ mod limits;
 mod matcher;
 mod matching;
 mod parse;
+mod pattern;
 mod print;
 mod query;
 mod rank;

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use crate::labels::Name;
+use crate::pattern::{translated, whole_value};
 use crate::print::Quoted;
-
-/// Most bytes a pattern may compile to; larger ones are refused.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +71,12 @@ impl Matcher {
         Ok(Matcher { name: name.into(), op, value, regex })
     }
 
+    /// The pattern in the syntax of the crate `regex`, for sources that match by themselves; it has
+    /// to match the whole value. `None` where a value is compared.
+    pub fn pattern(&self) -> Option<String> {
+        self.regex.as_ref().map(|_| translated(&self.value))
+    }
+
     /// Whether a value fits.
     pub fn matches(&self, value: &str) -> bool {
         match (self.op, &self.regex) {
@@ -88,20 +92,4 @@ impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}{}", Name(&self.name), self.op.sign(), Quoted(&self.value))
     }
-}
-
-/// A regular expression that has to match a whole value; `.` matches newlines, as in Prometheus.
-pub(crate) fn whole_value(pattern: &str) -> std::result::Result<Regex, String> {
-    let build = |text: &str| {
-        let mut builder = RegexBuilder::new(text);
-        builder.size_limit(MAX_PATTERN_BYTES).build().map_err(|e| match e {
-            regex::Error::CompiledTooBig(limit) => {
-                format!("the regular expression compiles to more than {limit} bytes")
-            }
-            other => format!("error parsing regexp: {other}"),
-        })
-    };
-    // By itself first: a parenthesis too many would end the group around it.
-    build(pattern)?;
-    build(&format!("^(?s:{pattern})$"))
 }

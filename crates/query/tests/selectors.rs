@@ -33,7 +33,7 @@ fn errors_say_where() {
         ("{a=~\"(\"}", "1:2: parse error: error parsing regexp"),
         ("up[5m]", "1:3: parse error: unexpected \"[\" after the expression"),
         ("{\n a='1' b", "2:8: parse error: unexpected identifier \"b\" in label matching"),
-        (r#"up{__name__="down"}"#, "1:4: parse error: metric name must not be set twice"),
+        (r#"up{__name__="down"}"#, "1:1: parse error: metric name must not be set twice"),
         (r#"{"a", "b"}"#, "1:7: parse error: metric name must not be set twice"),
         ("{a=\"b", "1:4: parse error: unterminated quoted string"),
         ("$", "1:1: parse error: unexpected character: '$'"),

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::labels::{Labels, NAME};
 use crate::limits::Meter;
-use crate::matcher::whole_value;
+use crate::pattern::whole_value;
 use crate::value::{Grid, Row, merge_same};
 
 /// Longest value that a replacement may make.

@@ -223,12 +223,9 @@ impl Parser {
     fn matching(&mut self, op: Operator) -> Result<(bool, Matching)> {
         let mut matching = Matching::default();
         let at_bool = self.span();
-        let bool = self.is_word("bool") && !self.opens_selector();
-        if bool {
-            self.next();
-            if !op.compares() {
-                return Err(Error::parse(at_bool, "bool modifier can only be used on comparison operators"));
-            }
+        let bool = self.take_word("bool");
+        if bool && !op.compares() {
+            return Err(Error::parse(at_bool, "bool modifier can only be used on comparison operators"));
         }
         let listed = |p: &Parser| matches!(p.peek_second(), Token::Sign("("));
         if (self.is_word("on") || self.is_word("ignoring")) && listed(self) {
@@ -287,11 +284,6 @@ impl Parser {
                 matching.fill.1 = Some(value_);
             }
         }
-    }
-
-    /// Whether the word here is the name of a metric because braces, a range or an operator follow.
-    fn opens_selector(&self) -> bool {
-        matches!(self.peek_second(), Token::Sign("{" | "[" | ")" | "," | "@") | Token::End)
     }
 
     fn unary(&mut self) -> Result<Expr> {
@@ -377,6 +369,9 @@ impl Parser {
             return self.call(name);
         }
         let number = match name.to_ascii_lowercase().as_str() {
+            "bool" | "on" | "ignoring" | "group_left" | "group_right" => {
+                return Err(self.unexpected("at the beginning of an expression"));
+            }
             "inf" => f64::INFINITY,
             "nan" => f64::NAN,
             _ => return self.vector(),

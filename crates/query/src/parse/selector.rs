@@ -13,6 +13,7 @@ const MAX_MATCHERS: usize = 256;
 impl Parser {
     /// A name, matchers in braces, or both.
     pub(super) fn selector(&mut self) -> Result<Selector> {
+        let begin = self.span();
         let mut name = None;
         if let Token::Ident(word) = self.peek() {
             name = Some(word.clone());
@@ -59,11 +60,6 @@ impl Parser {
                 let Token::Text(value) = self.peek() else {
                     return Err(self.unexpected("in label matching, expected string"));
                 };
-                if label == NAME && op == MatchOp::Equal && name.is_some() {
-                    let set = name.unwrap_or_default();
-                    let message = format!("metric name must not be set twice: {set:?} or {value:?}");
-                    return Err(Error::parse(place, message));
-                }
                 let matcher = Matcher::new(label, op, value.clone())
                     .map_err(|e| Error::parse(place.to(self.span()), e))?;
                 self.next();
@@ -78,12 +74,11 @@ impl Parser {
         } else if name.is_none() {
             return Err(self.unexpected("at the beginning of a selector"));
         }
-        let named = |m: &Matcher| m.name == NAME && m.op == MatchOp::Equal;
-        if let (Some(set), Some(matcher)) = (&quoted, matchers.iter().find(|m| named(m))) {
-            let message = format!("metric name must not be set twice: {set:?} or {:?}", matcher.value);
-            return Err(Error::parse(self.last(), message));
-        }
         let name = name.or(quoted);
+        if let (Some(set), Some(other)) = (&name, matchers.iter().find(|m| m.name == NAME)) {
+            let message = format!("metric name must not be set twice: {set:?} or {:?}", other.value);
+            return Err(Error::parse(begin.to(self.last()), message));
+        }
         if let Some(name) = &name {
             let matcher = Matcher::new(NAME, MatchOp::Equal, name.clone());
             matchers.push(matcher.map_err(|e| Error::parse(self.last(), e))?);
