@@ -216,6 +216,11 @@ impl Pane {
         self.rows.keys().chain(self.singles.keys()).copied()
     }
 
+    /// Whether there are samples of a source.
+    pub(crate) fn has_source(&self, source: u32) -> bool {
+        self.rows.contains_key(&source) || self.singles.contains_key(&source)
+    }
+
     /// All metrics a source has samples of, possibly several times.
     pub(crate) fn metrics_of(&self, source: u32) -> impl Iterator<Item = u32> {
         let rows = self.rows.get(&source).into_iter();

@@ -170,9 +170,14 @@ impl Snapshot {
             // As they will be frozen: after all that are, windows before what came late.
             let late = u64::from(pane.window.is_none()) << 32;
             let order = pane.frozen.unwrap_or(MAX_NUMBER + late + at as u64);
-            let sources: BTreeSet<u32> = pane.sources().filter(|s| matched.sources.contains_key(s)).collect();
+            // The shorter list is walked.
+            let sources: BTreeSet<u32> = if matched.sources.len() < 64 {
+                matched.sources.keys().copied().filter(|s| pane.has_source(*s)).collect()
+            } else {
+                pane.sources().filter(|s| matched.sources.contains_key(s)).collect()
+            };
             for source in sources {
-                // The shorter list is walked: a source has hundreds of metrics, a question mostly one.
+                // Here too: a source has hundreds of metrics, a question mostly one.
                 let fits = |m: &u32| matched.fits(*m, source);
                 let metrics: BTreeSet<u32> = if matched.metrics.len() < 64 {
                     matched.metrics.keys().copied().filter(fits).collect()
@@ -216,7 +221,7 @@ impl Snapshot {
         // First all advice, then the reads: the disk works on all of it at once.
         let mut wanted: Vec<(&OpenSegment, Vec<bool>, Vec<ChunkEntry>)> = Vec::new();
         for open in segments {
-            let sources: Vec<bool> = open.sources.iter().map(|s| matched.sources.contains_key(s)).collect();
+            let sources = self.sources_in(open, matched);
             let mut entries = Vec::new();
             for number in self.metrics_in(open, matched) {
                 for column in columns {
@@ -294,6 +299,22 @@ impl Snapshot {
         let mut numbers: Vec<u32> = matched.metrics.keys().filter_map(in_segment).collect();
         numbers.sort_unstable();
         numbers
+    }
+
+    /// Which of the segment's sources fit.
+    fn sources_in(&self, open: &OpenSegment, matched: &Matched) -> Vec<bool> {
+        if matched.sources.len() > open.sources.len() / 16 {
+            return open.sources.iter().map(|s| matched.sources.contains_key(s)).collect();
+        }
+        let names = read(&self.shared.names);
+        let mut fit = vec![false; open.sources.len()];
+        for source in matched.sources.keys() {
+            let at = names.sources.get(*source).map(|(labels, _)| open.segment.sources.binary_search(labels));
+            if let Some(Ok(at)) = at {
+                fit[at] = true;
+            }
+        }
+        fit
     }
 
     /// Rollups of all series that fit the matchers, of all minutes or hours that begin from

@@ -62,11 +62,12 @@ pub(crate) fn import(args: &HistoryImport) -> Result<(), Failure> {
         )),
     })?;
     let failed = |e: chasar_tsdb::Error| Failure::new(format_args!("{shown}: {e}"));
-    let (store, opening) = Store::open(Arc::new(disk), config.options()).map_err(failed)?;
+    let options = config.options();
+    let (store, opening) = Store::open(Arc::new(disk), options.clone()).map_err(failed)?;
     for error in &opening.damaged {
         note(format_args!("note: {error}"));
     }
-    let mut intake = Intake::new(&store, now_ms()).map_err(failed)?;
+    let mut intake = Intake::new(&store, &options, now_ms()).map_err(failed)?;
     let read =
         pass(args, "importing", &mut |labels, kind, time, value| intake.sample(labels, kind, time, value));
     // What came before a wrong line in a pipe is written, and said.
@@ -86,7 +87,7 @@ pub(crate) fn import(args: &HistoryImport) -> Result<(), Failure> {
             "\n{} more than {} minutes ahead of this computer's clock and were left out; times in milliseconds are \
              --format prometheus.",
             are(taken.too_new),
-            config.options().future_ms / 60_000
+            options.future_ms / 60_000
         );
     }
     say(&text)?;
