@@ -57,6 +57,7 @@ mod labels;
 mod maintain;
 mod merge;
 mod options;
+mod present;
 mod query;
 mod rollup;
 mod segment;

@@ -284,7 +284,7 @@ impl Snapshot {
     }
 
     /// The segment's numbers of the metrics that fit, ascending.
-    fn metrics_in(&self, open: &OpenSegment, matched: &Matched) -> Vec<u32> {
+    pub(crate) fn metrics_in(&self, open: &OpenSegment, matched: &Matched) -> Vec<u32> {
         let fits = |(number, metric): (u32, &u32)| matched.metrics.contains_key(metric).then_some(number);
         if matched.metrics.len() > open.metrics.len() / 16 {
             return (0..).zip(&open.metrics).filter_map(fits).collect();
@@ -478,16 +478,6 @@ impl Snapshot {
             }
         }
         without
-    }
-
-    /// Labels of all series that fit the matchers and have samples between the times (both
-    /// included).
-    ///
-    /// # Errors
-    /// As [`Snapshot::select`].
-    pub fn series(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Vec<Labels>> {
-        let selection = self.select(matchers, from_ms, to_ms)?;
-        Ok(selection.series.into_iter().map(|s| s.labels).collect())
     }
 
     /// All label names there are, whatever the time.

@@ -10,7 +10,9 @@ mod instances;
 mod keep;
 mod processes;
 mod row;
+mod source;
 mod store;
+pub(crate) mod time;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub(crate) use instances::Instances;
 pub(crate) use keep::JOB;
 use keep::Scribe;
 pub(crate) use row::{Layout, SeriesOf};
+pub use source::StoreSource;
+pub(crate) use source::{converted, warnings};
 pub(crate) use store::{Upkeep, open, scribe};
 
 /// Between two commits.

@@ -1,0 +1,292 @@
+//! The store as the query engine reads it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chasar_query::{Answer, Error, Fold, Hints, Kind, Labels, MatchOp, Request, Result, Samples, Source};
+use chasar_tsdb::{Matcher, Rollup, RollupSeries, Selection, Snapshot, Stats, Store, Tier};
+
+/// Samples that are read between two looks whether it is still worth it.
+const SAMPLES_AT_ONCE: usize = 4 << 20;
+/// Files that are named in warnings; of more there is the number.
+const DAMAGE_NAMED: usize = 5;
+
+/// A store's series at one moment, for [`chasar_query::Query`].
+///
+/// Samples are read as they are, or as rollups where that gives the same; see
+/// [`Answer::tier`]. Of times of which only rollups are kept, the last value of each minute or hour
+/// stands for its samples, and a warning says so.
+pub struct StoreSource<'a> {
+    snapshot: Snapshot,
+    stats: Stats,
+    stop: Option<&'a dyn Fn() -> bool>,
+}
+
+impl<'a> StoreSource<'a> {
+    /// What the store has now. `stop` is asked while much is read; `true` ends it.
+    pub fn new(store: &Store, stop: Option<&'a dyn Fn() -> bool>) -> StoreSource<'a> {
+        StoreSource { snapshot: store.snapshot(), stats: store.stats(), stop }
+    }
+
+    fn stopped(&self) -> Result<()> {
+        if self.stop.is_some_and(|stop| stop()) {
+            let message = "query timed out or was cancelled while samples were read".to_owned();
+            return Err(Error { kind: Kind::Timeout, message, span: None, place: None });
+        }
+        Ok(())
+    }
+
+    /// First and last time of anything, as far as files tell; what is newer than them is in memory.
+    fn oldest_ms(&self) -> Option<i64> {
+        [self.stats.raw, self.stats.minute, self.stats.hour].iter().filter_map(|t| Some(t.times_ms?.0)).min()
+    }
+
+    fn raw(&self, matchers: &[Matcher], request: &Request<'_>) -> Result<(Vec<Raw>, Vec<String>)> {
+        let (from_ms, to_ms) = (request.from_ms, request.to_ms);
+        let series = self.snapshot.series_at_most(matchers).map_err(failed)?;
+        // Nodes report once a second; a guess that is too low is found out below.
+        let seconds = to_ms.saturating_sub(from_ms.max(self.oldest_ms().unwrap_or(from_ms))).max(0) / 1000;
+        if series.saturating_mul(seconds.unsigned_abs()) <= SAMPLES_AT_ONCE as u64 {
+            let found = self.snapshot.select(matchers, from_ms, to_ms).map_err(failed)?;
+            let damage = warnings(&found);
+            return Ok((found.series.into_iter().map(Into::into).collect(), damage));
+        }
+        let (mut all, mut damage) = (Vec::<Raw>::new(), Vec::new());
+        let mut samples = 0_u64;
+        let walk = self.snapshot.walk(matchers, from_ms, to_ms, SAMPLES_AT_ONCE).map_err(failed)?;
+        for group in walk {
+            self.stopped()?;
+            let group = group.map_err(failed)?;
+            damage.extend(warnings(&group));
+            samples += group.series.iter().map(|s| s.values.len() as u64).sum::<u64>();
+            if samples > request.max_samples {
+                let message = format!(
+                    "query processing would load too many samples into memory in query execution: more than {}",
+                    request.max_samples
+                );
+                return Err(Error { kind: Kind::Limit, message, span: None, place: None });
+            }
+            all.extend(group.series.into_iter().map(Raw::from));
+        }
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok((all, damage))
+    }
+
+    /// Rollups instead of samples, where the result is the same.
+    fn folded(&self, matchers: &[Matcher], request: &Request<'_>) -> Result<Option<Answer>> {
+        let Some((tier, step_ms, fold)) = exact_tier(&request.hints) else { return Ok(None) };
+        let last_ms = request.to_ms.saturating_sub(step_ms - 1);
+        let found = self.snapshot.rollups(matchers, tier, request.from_ms, last_ms).map_err(failed)?;
+        let warnings = warnings(&found);
+        let mut strings = Strings::default();
+        let mut series = Vec::with_capacity(found.series.len());
+        let mut times = Times::default();
+        for one in found.series {
+            let Some(values) = one.rollups.iter().map(|r| folded(r, fold)).collect::<Option<Vec<f64>>>()
+            else {
+                // Counters keep no smallest, largest and sum.
+                return Ok(None);
+            };
+            let starts = one.rollups.iter().map(|r| r.start_ms).collect();
+            let labels = strings.labels(&one.labels);
+            series.push(Samples { labels, times_ms: times.shared(starts), values: Arc::new(values) });
+        }
+        Ok(Some(Answer { series, tier: name(tier), folded: true, warnings }))
+    }
+
+    /// Rollups of times of which there are no samples any more, by tier, and the stretch of each.
+    fn before_samples(&self, request: &Request<'_>) -> Vec<(Tier, i64, i64)> {
+        let mut parts = Vec::new();
+        let Some((mut end_ms, _)) = self.stats.raw.times_ms else { return parts };
+        for (tier, of) in [(Tier::Minute, self.stats.minute), (Tier::Hour, self.stats.hour)] {
+            let Some((first_ms, _)) = of.times_ms else { continue };
+            let from_ms = first_ms.max(request.from_ms);
+            // Only what lies wholly before the samples.
+            let last_ms = end_ms.min(request.to_ms.saturating_add(1)) - step_ms(tier);
+            if from_ms <= last_ms {
+                parts.push((tier, from_ms, last_ms));
+            }
+            end_ms = end_ms.min(first_ms);
+        }
+        parts
+    }
+}
+
+impl Source for StoreSource<'_> {
+    fn select(&self, request: &Request<'_>) -> Result<Answer> {
+        self.stopped()?;
+        let matchers: Vec<Matcher> = request.matchers.iter().map(converted).collect::<Result<_>>()?;
+        if let Some(answer) = self.folded(&matchers, request)? {
+            return Ok(answer);
+        }
+        let (raw, mut warnings) = self.raw(&matchers, request)?;
+        let old = self.before_samples(request);
+        let mut strings = Strings::default();
+        let mut times = Times::default();
+        if old.is_empty() {
+            let series = raw
+                .into_iter()
+                .map(|one| Samples {
+                    labels: strings.labels(&one.labels),
+                    times_ms: times.shared(one.times_ms),
+                    values: Arc::new(one.values),
+                })
+                .collect();
+            return Ok(Answer { series, tier: "raw", folded: false, warnings });
+        }
+        let mut joined: BTreeMap<chasar_tsdb::Labels, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
+        // The oldest first, so that times ascend.
+        for (tier, from_ms, last_ms) in old.iter().rev() {
+            self.stopped()?;
+            let found = self.snapshot.rollups(&matchers, *tier, *from_ms, *last_ms).map_err(failed)?;
+            warnings.extend(self::warnings(&found));
+            for RollupSeries { labels, rollups, .. } in found.series {
+                let (times, values) = joined.entry(labels).or_default();
+                times.extend(rollups.iter().map(|r| r.start_ms + step_ms(*tier) - 1));
+                values.extend(rollups.iter().map(|r| r.last));
+            }
+        }
+        if !joined.is_empty() {
+            warnings.push(format!(
+                "before {} only the last value of each {} is kept",
+                super::time::rfc3339(self.stats.raw.times_ms.map_or(0, |t| t.0)),
+                name(old[0].0)
+            ));
+        }
+        let tier = if joined.is_empty() { "raw" } else { mixed(&old) };
+        for one in raw {
+            let (times, values) = joined.entry(one.labels).or_default();
+            times.extend(one.times_ms);
+            values.extend(one.values);
+        }
+        let series = joined
+            .into_iter()
+            .map(|(labels, (of, values))| Samples {
+                labels: strings.labels(&labels),
+                times_ms: times.shared(of),
+                values: Arc::new(values),
+            })
+            .collect();
+        Ok(Answer { series, tier, folded: false, warnings })
+    }
+}
+
+struct Raw {
+    labels: chasar_tsdb::Labels,
+    times_ms: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl From<chasar_tsdb::Series> for Raw {
+    fn from(series: chasar_tsdb::Series) -> Raw {
+        Raw { labels: series.labels, times_ms: series.times_ms, values: series.values }
+    }
+}
+
+/// The coarsest tier whose rollups give the same as samples. A window is open at its beginning and
+/// closed at its end, minutes and hours the other way round: so a window must end a millisecond
+/// before one of them does.
+fn exact_tier(hints: &Hints) -> Option<(Tier, i64, Fold)> {
+    let fold = hints.fold?;
+    let fits = |tier: &Tier| {
+        let whole = |ms: i64| ms.rem_euclid(step_ms(*tier)) == 0;
+        hints.range_ms > 0 && whole(hints.range_ms) && whole(hints.step_ms) && whole(hints.first_ms + 1)
+    };
+    let tier = [Tier::Hour, Tier::Minute].into_iter().find(fits)?;
+    Some((tier, step_ms(tier), fold))
+}
+
+fn folded(rollup: &Rollup, fold: Fold) -> Option<f64> {
+    match fold {
+        Fold::Min => rollup.min,
+        Fold::Max => rollup.max,
+        Fold::Sum => rollup.sum,
+        Fold::Count => Some(rollup.count as f64),
+    }
+}
+
+fn step_ms(tier: Tier) -> i64 {
+    match tier {
+        Tier::Raw => 1,
+        Tier::Minute => 60_000,
+        Tier::Hour => 3_600_000,
+    }
+}
+
+fn name(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Raw => "raw",
+        Tier::Minute => "minute",
+        Tier::Hour => "hour",
+    }
+}
+
+fn mixed(old: &[(Tier, i64, i64)]) -> &'static str {
+    match (old.iter().any(|o| o.0 == Tier::Minute), old.iter().any(|o| o.0 == Tier::Hour)) {
+        (true, true) => "raw, minute, hour",
+        (false, true) => "raw, hour",
+        _ => "raw, minute",
+    }
+}
+
+/// The same condition for the store. Both compile patterns alike.
+///
+/// # Errors
+/// When the store refuses a pattern.
+pub(crate) fn converted(matcher: &chasar_query::Matcher) -> Result<Matcher> {
+    let op = match matcher.op {
+        MatchOp::Equal => chasar_tsdb::MatchOp::Equal,
+        MatchOp::NotEqual => chasar_tsdb::MatchOp::NotEqual,
+        MatchOp::Match => chasar_tsdb::MatchOp::Regex,
+        MatchOp::NoMatch => chasar_tsdb::MatchOp::NotRegex,
+    };
+    Matcher::new(&*matcher.name, op, &*matcher.value).map_err(failed)
+}
+
+fn failed(error: chasar_tsdb::Error) -> Error {
+    Error::source(error.to_string())
+}
+
+/// What could not be read, for people.
+pub(crate) fn warnings<T>(selection: &Selection<T>) -> Vec<String> {
+    let mut warnings: Vec<String> =
+        selection.damage.iter().take(DAMAGE_NAMED).map(|damage| format!("history: {damage}")).collect();
+    if let Some(more @ 1..) = selection.damage.len().checked_sub(DAMAGE_NAMED) {
+        warnings.push(format!("history: {more} more damaged places; chasar history verify names them"));
+    }
+    warnings
+}
+
+/// Texts of labels, each once in memory however many series have it.
+#[derive(Default)]
+struct Strings(HashMap<Box<str>, Arc<str>>);
+
+impl Strings {
+    fn labels(&mut self, labels: &chasar_tsdb::Labels) -> Labels {
+        Labels::new(
+            labels.iter().map(|(name, value)| (self.shared(name), self.shared(value))).collect::<Vec<_>>(),
+        )
+    }
+
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(shared) = self.0.get(text) {
+            return shared.clone();
+        }
+        let shared: Arc<str> = text.into();
+        self.0.insert(text.into(), shared.clone());
+        shared
+    }
+}
+
+/// Columns of times; series of one node mostly have the same.
+#[derive(Default)]
+struct Times(Arc<Vec<i64>>);
+
+impl Times {
+    fn shared(&mut self, times: Vec<i64>) -> Arc<Vec<i64>> {
+        if *self.0 != times {
+            self.0 = Arc::new(times);
+        }
+        self.0.clone()
+    }
+}
