@@ -345,6 +345,32 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_is_gone_ends_its_series_and_keeps_its_place() {
+        let (mut book, mut keep) = (Book::default(), Kept::default());
+        let a: Arc<str> = "a".into();
+        for (at_ms, processes) in [
+            (1_000, r#""x":{"pid":1,"status":"running","percent_cpu_used":5,"percent_memory_used":1}"#),
+            (2_000, ""),
+            (3_000, ""),
+        ] {
+            let json = format!(r#"{{"hostname":"h","sampled_at_ms":{at_ms},"process":{{{processes}}}}}"#);
+            book.report(&a, &report(&json), false, 0, &mut keep);
+        }
+        let kept = keep.take();
+        let of: Vec<_> = kept.iter().filter(|line| line.contains("chasar_process_c")).collect();
+        assert_eq!(
+            of,
+            [
+                "h 1000 chasar_process_cpu_percent 5",
+                "h 1000 chasar_process_count 1",
+                "h 2000 chasar_process_cpu_percent end",
+                "h 2000 chasar_process_count 0",
+                "h 3000 chasar_process_count 0",
+            ]
+        );
+    }
+
+    #[test]
     fn a_renamed_host_ends_its_old_series() {
         let (mut book, mut keep) = (Book::default(), Kept::default());
         let a: Arc<str> = "a".into();

@@ -125,18 +125,22 @@ fn what_was_seen_and_not_stored_is_stored_when_it_comes_again() {
 #[test]
 fn hosts_of_one_name_keep_theirs_over_a_restart() {
     let site = Site::start();
-    let said = |id: &str, sequence| Report { hostname: "web".into(), ..disk(id, sequence, Some(7)) };
-    // In this order, not that of their identities.
-    send(&site, &[said("bbbbbbbbbb", 0), said("aaaaaaaaaa", 0)]);
+    let named = |hostname: &str, id: &str, sequence| Report {
+        hostname: hostname.into(),
+        ..disk(id, sequence, Some(7))
+    };
+    let said = |id: &str, sequence| named("web", id, sequence);
+    // The one that was there first got the name last.
+    send(&site, &[named("debian", "aaaaaaaaaa", 0), said("bbbbbbbbbb", 0), said("aaaaaaaaaa", 1)]);
     let Site { folder, running } = site;
     running.stop(DEADLINE).unwrap();
     let site = Site { running: Masternode::start(config(folder.path())).unwrap(), folder };
-    send(&site, &[said("aaaaaaaaaa", 1), said("bbbbbbbbbb", 1)]);
+    send(&site, &[said("aaaaaaaaaa", 2), said("bbbbbbbbbb", 1)]);
     let page = site.get("/metrics?instance=web", "").body;
     assert!(page.contains("node_id=\"bbbbbbbbbb\""), "{page}");
     let Site { folder, running } = site;
     running.stop(DEADLINE).unwrap();
-    assert_eq!(stored(folder.path(), "chasar_node_info").len(), 2);
+    assert_eq!(stored(folder.path(), "chasar_node_info").len(), 3);
 
     // A file that is somebody else's is kept, and said.
     fs::write(folder.path().join("instances.json"), "hello").unwrap();
