@@ -10,7 +10,7 @@ use crate::kahan::{Mean, Spread, Sum};
 use crate::labels::{Labels, NAME};
 use crate::limits::Meter;
 use crate::rank;
-use crate::value::{ABSENT, Row, Value, is_absent, is_there, merge_same};
+use crate::value::{ABSENT, Row, Value, is_absent, is_there};
 
 /// Series that are aggregated into one.
 pub(crate) struct Members {
@@ -48,7 +48,6 @@ pub(crate) fn aggregate(
     rows: Vec<Row>,
     param: Option<(Value, Span)>,
     steps: usize,
-    span: Span,
     notes: &mut Annotations<'_>,
     meter: &Meter<'_>,
 ) -> Result<Vec<Row>> {
@@ -66,7 +65,7 @@ pub(crate) fn aggregate(
             if label.is_empty() {
                 return Err(Error::execution(*place, format!("invalid label name {label:?}")));
             }
-            count_values(label, &rows, &groups, steps, span, meter)
+            count_values(node, label, &rows, &groups, steps, meter)
         }
         (AggregateOp::Quantile, Some((q, place)), _) => {
             meter.hold(groups.len(), steps)?;
@@ -172,38 +171,44 @@ fn quantiles(q: &[f64], rows: &[Row], groups: Vec<Members>, steps: usize) -> Vec
 }
 
 fn count_values(
+    node: &Aggregate,
     label: &str,
     rows: &[Row],
     groups: &[Members],
     steps: usize,
-    span: Span,
     meter: &Meter<'_>,
 ) -> Result<Vec<Row>> {
+    // The label is set before series are grouped: it can take the place of one that groups, and
+    // is gone when `without` names it.
+    let removed = node.without && node.labels.iter().any(|l| l == label);
     let label = label.into();
     let mut out: Vec<Row> = Vec::new();
+    let mut known: HashMap<Labels, usize> = HashMap::new();
     for group in groups {
         // By bits, so that NaNs and both zeros are values like others.
         let mut places: HashMap<u64, usize> = HashMap::new();
-        let begin = out.len();
         for at in &group.rows {
             for (step, value) in rows[*at].values.iter().enumerate().filter(|(_, v)| is_there(**v)) {
                 let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
                 let place = match places.get(&bits) {
                     Some(place) => *place,
                     None => {
-                        meter.hold(1, steps)?;
-                        meter.hold(out.len(), 0)?;
-                        places.insert(bits, out.len());
-                        let labels = group.labels.with(&label, &crate::print::number(*value).into());
-                        out.push(Row { labels, drop_name: group.drop_name, values: vec![ABSENT; steps] });
-                        out.len() - 1
+                        let text = if removed { String::new() } else { crate::print::number(*value) };
+                        let labels = group.labels.with(&label, &text.into());
+                        let place = *known.entry(labels.clone()).or_insert(out.len());
+                        if place == out.len() {
+                            meter.hold(1, steps)?;
+                            meter.hold(out.len(), 0)?;
+                            out.push(Row { labels, drop_name: group.drop_name, values: vec![ABSENT; steps] });
+                        }
+                        places.insert(bits, place);
+                        place
                     }
                 };
                 let count = &mut out[place].values[step];
                 *count = if is_absent(*count) { 1.0 } else { *count + 1.0 };
             }
         }
-        debug_assert!(begin <= out.len());
     }
-    merge_same(out, span)
+    Ok(out)
 }

@@ -59,16 +59,8 @@ impl Evaluator<'_> {
                     None => None,
                 };
                 self.meter.work(rows.len() as u64 * grid.steps as u64)?;
-                aggregate::aggregate(
-                    aggregate,
-                    rows,
-                    param,
-                    grid.steps,
-                    expr.span,
-                    &mut self.notes,
-                    &self.meter,
-                )
-                .map(Value::Vector)
+                aggregate::aggregate(aggregate, rows, param, grid.steps, &mut self.notes, &self.meter)
+                    .map(Value::Vector)
             }
             Node::Call(call) => self.call(call, expr, grid),
             Node::Selector(selector) => self.instant(selector, grid).map(Value::Vector),

@@ -97,10 +97,11 @@ pub(crate) fn vectors(
     // With nothing on the other side at a step, duplicates do not matter.
     let any_many = if ones.values().any(|m| m.len() > 1) { busy(&many) } else { Vec::new() };
     let side = if swapped { "left" } else { "right" };
-    for (labels, members) in &ones {
-        if members.len() > 1 {
-            unique(&one, members, &any_many, labels, side, span)?;
-        }
+    let mut duplicates: Vec<_> = ones.iter().filter(|(_, members)| members.len() > 1).collect();
+    // In the order of series, so that the message is always the same.
+    duplicates.sort_by_key(|(_, members)| members[0]);
+    for (labels, members) in duplicates {
+        unique(&one, members, &any_many, labels, side, span)?;
     }
     let mut out = Vec::new();
     // In the order of the many side; signatures that only the other side has come last.

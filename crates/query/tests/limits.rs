@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use chasar_query::{
-    Answer, Answered, Kind, Labels, MAX_DEPTH, Options, Query, Request, Result, Samples, Source,
+    Answer, Answered, Fold, Kind, Labels, MAX_DEPTH, Options, Query, Request, Result, Samples, Source,
 };
 
 /// Many series with a sample a second.
@@ -135,4 +135,60 @@ fn patterns_are_limited() {
     }
     let text = "a".repeat(chasar_query::MAX_TEXT_BYTES + 1);
     assert!(Query::parse(&text).is_err());
+}
+
+/// Gives sums of minutes where it may.
+struct Rolled;
+
+impl Source for Rolled {
+    fn select(&self, request: &Request<'_>) -> Result<Answer> {
+        let raw: Vec<(i64, f64)> = (0..3600).map(|s| (s * 1000, (s % 7) as f64)).collect();
+        let labels = Labels::new([("__name__", "x")]);
+        let minutes = |ms: i64| ms % 60_000 == 0;
+        let hints = request.hints;
+        // Windows are open on the left, so minutes are as well.
+        let whole = minutes(hints.range_ms) && minutes(hints.step_ms) && minutes(hints.first_ms);
+        let (tier, folded, samples) = match hints.fold.filter(|_| whole) {
+            None => ("raw", false, raw),
+            Some(fold) => {
+                let of = |minute: &[(i64, f64)]| {
+                    let values = minute.iter().map(|(_, v)| *v);
+                    match fold {
+                        Fold::Min => values.fold(f64::INFINITY, f64::min),
+                        Fold::Max => values.fold(f64::NEG_INFINITY, f64::max),
+                        Fold::Sum => values.sum(),
+                        Fold::Count => values.count() as f64,
+                    }
+                };
+                let chunks = raw[1..].chunks(60).map(|m| (m[m.len() - 1].0, of(m)));
+                ("minute", true, chunks.collect())
+            }
+        };
+        let (times, values) = samples.into_iter().unzip();
+        let series = vec![Samples { labels, times_ms: Arc::new(times), values: Arc::new(values) }];
+        Ok(Answer { series, tier, folded, ..Answer::default() })
+    }
+}
+
+#[test]
+fn rolled_up_data_gives_the_same() {
+    for name in ["min", "max", "sum", "count"] {
+        let text = format!("{name}_over_time(x[5m])");
+        let query = Query::parse(&text).expect("valid");
+        let run =
+            |step| query.range(&Rolled, 600_000, 3_000_000, step, &Options::default()).expect("it runs");
+        let (rolled, exact) = (run(60_000), run(30_000));
+        assert_eq!((rolled.stats.tiers, exact.stats.tiers), (vec!["minute"], vec!["raw"]), "{text}");
+        let (Answered::Matrix(rolled), Answered::Matrix(exact)) = (rolled.value, exact.value) else {
+            panic!("a range query gives a matrix")
+        };
+        for (time, value) in &rolled[0].samples {
+            assert!(exact[0].samples.contains(&(*time, *value)), "{text} at {time}: {value}");
+        }
+    }
+    // An average cannot be made of averages, nor can two functions share what is folded for one.
+    for text in ["avg_over_time(x[5m])", "min_over_time(x[5m]) + max_over_time(x[5m])", "x"] {
+        let output = Query::parse(text).expect("valid").instant(&Rolled, 600_000, &Options::default());
+        assert_eq!(output.expect("it runs").stats.tiers, ["raw"], "{text}");
+    }
 }

@@ -4,6 +4,7 @@ mod absent;
 mod histogram;
 mod label;
 pub(crate) mod math;
+mod ordered;
 mod over_time;
 mod rate;
 mod regression;

@@ -1,5 +1,6 @@
 //! Statistics of the samples in windows.
 
+use super::ordered::Ordered;
 use super::sliding::Sliding;
 use super::window::{Windows, Work};
 use crate::error::Result;
@@ -96,9 +97,9 @@ fn order(a: &f64, b: &f64) -> std::cmp::Ordering {
     a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
-/// The `q`-quantile of sorted values, interpolated between neighbours.
-fn quantile_of_sorted(q: f64, sorted: &[f64]) -> f64 {
-    if sorted.is_empty() || q.is_nan() {
+/// The `q`-quantile of values in order, interpolated between neighbours.
+fn quantile_of_sorted(q: f64, len: usize, sorted: impl Fn(usize) -> f64) -> f64 {
+    if len == 0 || q.is_nan() {
         return f64::NAN;
     }
     if q < 0.0 {
@@ -107,11 +108,11 @@ fn quantile_of_sorted(q: f64, sorted: &[f64]) -> f64 {
     if q > 1.0 {
         return f64::INFINITY;
     }
-    let rank = q * (sorted.len() - 1) as f64;
+    let rank = q * (len - 1) as f64;
     let lower = rank.floor() as usize;
-    let upper = (lower + 1).min(sorted.len() - 1);
+    let upper = (lower + 1).min(len - 1);
     let weight = rank - rank.floor();
-    sorted[lower] * (1.0 - weight) + sorted[upper] * weight
+    sorted(lower) * (1.0 - weight) + sorted(upper) * weight
 }
 
 /// The `q`-quantile of values in any order, which are reordered.
@@ -127,7 +128,7 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
         return low * (1.0 - weight) + high * weight;
     }
     values.sort_unstable_by(order);
-    quantile_of_sorted(q, values)
+    quantile_of_sorted(q, values.len(), |at| values[at])
 }
 
 /// `quantile_over_time`
@@ -146,28 +147,20 @@ pub(crate) fn quantiles(windows: &Windows<'_>, q: &[f64], work: &mut Work<'_>) -
         });
         return failed.map(|()| out);
     }
-    // The window's values, kept sorted: entering and leaving moves memory, which is fast.
-    let mut sorted: Vec<f64> = Vec::new();
+    let mut ordered = Ordered::default();
     let (mut begin, mut end) = (0, 0);
     let out = windows.each(|step, from, to| {
         if failed.is_err() {
             return None;
         }
         if from >= end {
-            sorted.clear();
+            ordered.clear();
             (begin, end) = (from, from);
         }
-        failed = work(((from - begin) + (to - end)) as u64 * (1 + sorted.len() as u64 / 64));
-        for value in &values[begin..from] {
-            let at = sorted.partition_point(|v| order(v, value).is_lt());
-            sorted.remove(at);
-        }
-        for value in &values[end..to] {
-            let at = sorted.partition_point(|v| order(v, value).is_lt());
-            sorted.insert(at, *value);
-        }
+        failed = work(((from - begin) + (to - end)) as u64 * (1 + ordered.len() as u64 / 64));
+        ordered.slide(&values[begin..from], &values[end..to]);
         (begin, end) = (from, to);
-        (from < to).then(|| quantile_of_sorted(q[step], &sorted))
+        (from < to).then(|| quantile_of_sorted(q[step], ordered.len(), |at| ordered.get(at)))
     });
     failed.map(|()| out)
 }

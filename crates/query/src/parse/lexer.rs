@@ -156,7 +156,12 @@ impl Lexer<'_> {
             self.take_while(|c| c.is_alphanumeric() || c == '_');
             return Err(self.bad_number(start));
         }
-        let plain = self.text[start..self.at].replace('_', "");
+        let text = &self.text[start..self.at];
+        // Underscores stand between digits.
+        if text.contains('_') && text.split('_').any(|part| !part.ends_with(|c: char| c.is_ascii_digit())) {
+            return Err(self.bad_number(start));
+        }
+        let plain = text.replace('_', "");
         // Octal, as Go reads a leading zero.
         let digits_only = plain.len() > 1 && plain.bytes().all(|b| b.is_ascii_digit());
         if digits_only
