@@ -5,7 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Running, chasar, folder, text};
 
@@ -81,6 +81,54 @@ fn from_the_clientnode_through_the_masternode_to_watch() {
     masternode.running.signal("INT");
     let (code, _, stderr) = masternode.running.end(SOON);
     assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[test]
+fn history_is_looked_into_and_copied_while_it_is_written() {
+    let home = folder();
+    let masternode = Masternode::start(home.path());
+    let node = masternode.clientnode(home.path());
+    let history = |args: &[&str]| {
+        let output = chasar(home.path()).arg("history").args(args).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    // Once a second what came is written.
+    let deadline = Instant::now() + SOON;
+    let stats = loop {
+        let (code, stdout, stderr) = history(&["stats", "--json", "--top", "0"]);
+        assert_eq!(code, Some(0), "{stderr}");
+        let stats: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+        if stats["log"]["samples"].as_u64().unwrap() > 500 {
+            break stats;
+        }
+        assert!(Instant::now() < deadline, "nothing is written: {stats}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(stats["instances_total"], 1, "{stats}");
+    let copy = home.path().join("copy");
+    let (code, _, stderr) = history(&["snapshot", copy.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{stderr}");
+    for args in [&["verify"][..], &["verify", "copy"]] {
+        let (code, stdout, stderr) = history(args);
+        assert_eq!(code, Some(0), "{stdout}{stderr}");
+        assert!(stdout.contains(": whole; "), "{stdout}");
+    }
+    let (code, exported, stderr) = history(&["export", "copy", "--match", "node_load1"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(exported.contains("\nnode_load1{instance=\"") && exported.ends_with("# EOF\n"), "{exported}");
+    // Who writes is alone.
+    std::fs::write(home.path().join("text"), &exported).unwrap();
+    let (code, _, stderr) = history(&["import", "text"]);
+    assert!(code == Some(1) && stderr.contains("is being written by a masternode"), "{stderr}");
+    node.signal("TERM");
+    node.end(SOON);
+    masternode.running.signal("TERM");
+    let (code, _, stderr) = masternode.running.end(SOON);
+    assert_eq!(code, Some(0), "{stderr}");
+    // Now it can be, and all of it is there already.
+    let (code, stdout, stderr) = history(&["import", "text"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains(": 0 samples imported; ") && stdout.contains("there already"), "{stdout}");
 }
 
 #[test]

@@ -405,6 +405,10 @@ fn a_snapshot_is_made_into_a_new_folder_only_and_on_any_disk() {
     assert!(said.contains("is not empty"), "{said}");
     let said = bad(home.path(), &["snapshot", "/nowhere/at/all", "--folder", place], 1);
     assert!(said.contains("cannot make /nowhere/at/all"), "{said}");
+    let fresh = home.path().join("fresh");
+    drop(open(&fresh));
+    let said = bad(home.path(), &["snapshot", "new", "--folder", fresh.to_str().unwrap()], 1);
+    assert!(said.contains("there is nothing in ") && !home.path().join("new").exists(), "{said}");
     let said = bad(home.path(), &["snapshot", "new", "--folder", full.to_str().unwrap()], 1);
     assert!(said.contains("is no folder of history") && !home.path().join("new").exists(), "{said}");
     // Memory is another file system than the temporary folder's.
@@ -415,6 +419,26 @@ fn a_snapshot_is_made_into_a_new_folder_only_and_on_any_disk() {
         assert!(said.contains("(copied: a hard link is not possible there)"), "{said}");
         assert_eq!(read(other.path()), read(Path::new(place)));
     }
+}
+
+#[test]
+fn an_export_to_a_terminal_is_harmless_there() {
+    let home = folder();
+    write(&home.path().join("history"), &some(now_ms())[..300]);
+    let mut settings = chasar(home.path());
+    let line = format!("{} history export history --match node_load1", env!("CARGO_BIN_EXE_chasar"));
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).current_dir(home.path());
+    for (name, value) in settings.env("TERM", "xterm").get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.stdin(Stdio::null()).output().expect("script of util-linux");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("node_load1{instance=\"web\u{fffd}[2J\",job=\"chasar\"} "), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
 }
 
 #[test]

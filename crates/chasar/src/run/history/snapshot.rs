@@ -22,6 +22,13 @@ pub(crate) fn snapshot(args: &HistorySnapshot) -> Result<(), Failure> {
         clear(into, made);
         Failure::new(format_args!("{}: {e}; nothing is left in {}", from.display(), into.display()))
     })?;
+    if done.segments + done.logs == 0 {
+        clear(into, made);
+        return Err(Failure::new(format_args!(
+            "there is nothing in {} yet to make a snapshot of",
+            from.display()
+        )));
+    }
     let links = match done.copied_segments {
         0 => String::new(),
         _ => " (copied: a hard link is not possible there)".to_owned(),

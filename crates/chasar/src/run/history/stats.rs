@@ -209,7 +209,10 @@ fn text(report: &Report, by: By) -> String {
         things(report.instances_total, "instance", "instances"),
         things(report.metrics_total, "metric with its labels", "metrics with their labels"),
     );
-    if let Some(lines) = report.metrics.as_ref().or(report.instances.as_ref()) {
+    let lines = report.metrics.as_ref().or(report.instances.as_ref());
+    if lines.is_some_and(Vec::is_empty) {
+        text += "\nNo table: all there is is in the log; a segment is written every two minutes.\n";
+    } else if let Some(lines) = lines {
         let what = if by == By::Metric { "metric" } else { "instance" };
         let mut head = cells(&[what, "series", "samples", "raw size", "B/sample"]);
         if by == By::Metric {
