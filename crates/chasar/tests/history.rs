@@ -192,6 +192,33 @@ fn what_was_being_written_when_the_power_failed_is_a_note() {
 }
 
 #[test]
+fn a_wrong_end_of_a_log_that_nobody_writes_to_any_more_is_damage() {
+    let home = folder();
+    let place = home.path().join("history");
+    let (store, _) = Store::open(Arc::new(Disk::open(&place).unwrap()), Options::default()).unwrap();
+    let mut writer = store.writer().unwrap();
+    let series = writer.series(&labels(&[(NAME, "n")]), Kind::Gauge);
+    for second in (0..600).step_by(20) {
+        writer.sample(&series, START_MS + second * 1000, second as f64);
+        writer.commit(START_MS + second * 1000).unwrap();
+    }
+    drop((series, writer, store));
+    let mut logs: Vec<_> = std::fs::read_dir(&place).unwrap().map(|e| e.unwrap().path()).collect();
+    logs.retain(|path| path.extension().is_some_and(|e| e == "wal"));
+    logs.sort();
+    assert_eq!(logs.len(), 5);
+    for (log, code, mark) in [(&logs[2], 0, "note "), (&logs[1], 1, "DAMAGED ")] {
+        let end = usize::try_from(std::fs::metadata(log).unwrap().len()).unwrap() - 1;
+        flip(log, end);
+        let output = history(home.path(), &["verify", place.to_str().unwrap()]);
+        let said = text(&output.stdout);
+        assert_eq!((output.status.code(), said.starts_with(mark)), (Some(code), true), "{said}");
+        assert!(said.contains("a record's checksum is wrong"), "{said}");
+        flip(log, end);
+    }
+}
+
+#[test]
 fn mistakes_are_answered_with_what_to_do() {
     let home = folder();
     let empty = home.path().join("empty");

@@ -115,7 +115,7 @@ impl Done {
             ExportFormat::Csv => Box::new(Csv::new(snapshot.label_names())),
             ExportFormat::Jsonl => Box::new(Json),
         };
-        let mut progress = Progress::new();
+        let mut progress = Progress::beside(out.terminal);
         let mut buffer = String::new();
         shape.begin(&mut buffer);
         // Series of a name follow each other, so several selectors are gone through name by name.

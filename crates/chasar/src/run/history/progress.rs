@@ -23,7 +23,13 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Progress {
-        Progress { watched: io::stderr().is_terminal(), began: Instant::now(), drawn: None }
+        Progress::beside(false)
+    }
+
+    /// The same, but nothing when what comes out goes to a terminal, too.
+    pub(super) fn beside(is_shown: bool) -> Progress {
+        let watched = io::stderr().is_terminal() && !is_shown;
+        Progress { watched, began: Instant::now(), drawn: None }
     }
 
     /// Says what is being done, and how much of it (0 to 1) where that is known.

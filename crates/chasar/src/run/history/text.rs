@@ -275,7 +275,7 @@ mod tests {
             shaped(Json, &[series(&[(NAME, "a"), ("b", "\u{1b}\"")], chasar_tsdb::Kind::Gauge, &values)]);
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["metric"]["b"], "\u{1b}\"");
-        assert_eq!(line["values"], serde_json::json!([1.0, 1e300, null, "-Infinity"]));
+        assert_eq!(line["values"], serde_json::json!([1, 1e300, null, "-Infinity"]));
         assert_eq!(line["timestamps"][3], 1_700_000_003_250_i64);
     }
 }

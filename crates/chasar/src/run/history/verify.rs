@@ -38,13 +38,16 @@ struct Damage {
 
 pub(crate) fn verify(args: &HistoryVerify) -> Result<(), Failure> {
     let folder = args.place.path()?;
+    let mut logs = folder::files(&folder)?;
+    logs.retain(|(name, _)| name.ends_with(".wal"));
+    let logs: Vec<String> = logs.into_iter().map(|(name, _)| name).collect();
     let (store, opening) = folder::open(&folder)?;
     let mut damaged: Vec<Damage> = opening.damaged.iter().map(of_error).collect();
     let mut notes = Vec::new();
-    let newest = opening.lost_tails.iter().map(|tail| &tail.file).max();
     for tail in &opening.lost_tails {
-        // The power fails while records are at the end of logs; elsewhere it is no torn write.
-        let torn = !tail.followed && (Some(&tail.file) == newest || tail.what == CUT_SHORT);
+        let newer = logs.iter().filter(|log| **log > tail.file).count();
+        // The power fails at the end of logs that are being written; elsewhere it is no torn write.
+        let torn = !tail.followed && (newer < OPEN_LOGS || tail.what == CUT_SHORT);
         if torn { notes.push(of_torn(tail)) } else { damaged.push(of_flipped(tail)) }
     }
     let mut progress = Progress::new();
@@ -75,6 +78,9 @@ pub(crate) fn verify(args: &HistoryVerify) -> Result<(), Failure> {
     let _ = to_stdout(|out| out.write_all(text.as_bytes()))?;
     if report.whole { Ok(()) } else { Err(Failure::silent(1)) }
 }
+
+/// Logs that are written to at a time: of a window, of the one before, and of what comes late.
+const OPEN_LOGS: usize = 3;
 
 /// What a record is that the file's end cuts off, as the store says it.
 const CUT_SHORT: &str = "a record was cut short";
