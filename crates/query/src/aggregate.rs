@@ -142,7 +142,7 @@ fn extreme(rows: &[Row], members: &[usize], steps: usize, better: impl Fn(f64, f
 }
 
 /// How many steps are gathered at once: a cache line of each series.
-const STEPS_AT_ONCE: usize = 8;
+pub(crate) const STEPS_AT_ONCE: usize = 8;
 
 fn quantiles(q: &[f64], rows: &[Row], groups: Vec<Members>, steps: usize) -> Vec<Row> {
     let mut gathered: [Vec<f64>; STEPS_AT_ONCE] = std::array::from_fn(|_| Vec::new());

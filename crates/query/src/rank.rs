@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::aggregate::Members;
+use crate::aggregate::{Members, STEPS_AT_ONCE};
 use crate::annotations::Annotations;
 use crate::ast::AggregateOp;
 use crate::error::{Error, Result, Span};
@@ -17,6 +17,19 @@ const I64_END: f64 = 9_223_372_036_854_775_808.0;
 fn better(op: AggregateOp, a: f64, b: f64) -> Ordering {
     let order = if op == AggregateOp::Topk { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
     order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// Keeps the best `k`; of equal ones, those that come first.
+fn best(op: AggregateOp, candidates: &mut Vec<(f64, usize)>, k: usize, sorted: bool) {
+    let order = |a: &(f64, usize), b: &(f64, usize)| better(op, a.0, b.0).then(a.1.cmp(&b.1));
+    if k > 0 && k < candidates.len() {
+        candidates.select_nth_unstable_by(k - 1, order);
+    }
+    candidates.truncate(k);
+    if sorted {
+        // The order counts for instant queries only.
+        candidates.sort_unstable_by(order);
+    }
 }
 
 /// `topk`, `bottomk`, `limitk`: at most `k` series of each group at each step.
@@ -39,34 +52,33 @@ pub(crate) fn limited(
         let mut kept: Vec<Vec<f64>> = Vec::new();
         kept.resize_with(group.rows.len(), Vec::new);
         let mut first: Vec<usize> = Vec::new();
-        let mut candidates: Vec<(f64, usize)> = Vec::with_capacity(group.rows.len());
-        for (step, k) in k.iter().enumerate() {
-            let k = if *k < 1.0 { 0 } else { *k as usize };
-            candidates.clear();
-            meter.work(group.rows.len() as u64)?;
-            let there = group.rows.iter().enumerate().map(|(m, at)| (rows[*at].values[step], m));
-            candidates.extend(there.filter(|(v, _)| is_there(*v)));
-            if op == AggregateOp::Limitk {
-                candidates.truncate(k);
-            } else {
-                // Of equal ones, those that come first.
-                let order = |a: &(f64, usize), b: &(f64, usize)| better(op, a.0, b.0).then(a.1.cmp(&b.1));
-                if k > 0 && k < candidates.len() {
-                    candidates.select_nth_unstable_by(k - 1, order);
-                }
-                candidates.truncate(k);
-                if step == 0 {
-                    // The order counts for instant queries only.
-                    candidates.sort_unstable_by(order);
+        let mut gathered: [Vec<(f64, usize)>; STEPS_AT_ONCE] = std::array::from_fn(|_| Vec::new());
+        for from in (0..k.len()).step_by(STEPS_AT_ONCE) {
+            let until = (from + STEPS_AT_ONCE).min(k.len());
+            meter.work((group.rows.len() * (until - from)) as u64)?;
+            gathered.iter_mut().for_each(Vec::clear);
+            for (member, at) in group.rows.iter().enumerate() {
+                for (into, value) in gathered.iter_mut().zip(&rows[*at].values[from..until]) {
+                    if is_there(*value) {
+                        into.push((*value, member));
+                    }
                 }
             }
-            for (value, member) in &candidates {
-                if !chosen[*member] {
-                    chosen[*member] = true;
-                    first.push(*member);
-                    kept[*member] = vec![ABSENT; rows[group.rows[*member]].values.len()];
+            for (step, candidates) in (from..until).zip(&mut gathered) {
+                let k = if k[step] < 1.0 { 0 } else { k[step] as usize };
+                if op == AggregateOp::Limitk {
+                    candidates.truncate(k);
+                } else {
+                    best(op, candidates, k, step == 0);
                 }
-                kept[*member][step] = *value;
+                for (value, member) in candidates {
+                    if !chosen[*member] {
+                        chosen[*member] = true;
+                        first.push(*member);
+                        kept[*member] = vec![ABSENT; rows[group.rows[*member]].values.len()];
+                    }
+                    kept[*member][step] = *value;
+                }
             }
         }
         for member in first {

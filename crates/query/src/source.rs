@@ -41,7 +41,8 @@ pub struct Hints {
     /// First instant at which a window (or the lookback) ends; the others follow by `step_ms`.
     pub first_ms: i64,
     /// How values of a stretch of time may be folded into one beforehand without changing the
-    /// result, as long as no window's edge lies within the stretch.
+    /// result, as long as no window's edge lies within the stretch. Windows are open on the left
+    /// and closed on the right: minutes that begin at :00.000 fit windows that end at :59.999.
     pub fold: Option<Fold>,
 }
 
