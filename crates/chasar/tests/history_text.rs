@@ -422,6 +422,35 @@ fn a_snapshot_is_made_into_a_new_folder_only_and_on_any_disk() {
 }
 
 #[test]
+fn when_files_cannot_grow_nothing_is_left_of_what_was_begun() {
+    let home = folder();
+    write(&home.path().join("history"), &some(now_ms()));
+    for (args, what) in [
+        ("snapshot new --folder history", "nothing is left in new"),
+        ("export history --output new", "cannot write new: "),
+        ("export history --output new.zst", "cannot write new.zst: "),
+    ] {
+        // A file of a kibibyte is the largest there may be; the signal that says so is not wanted.
+        let line = format!("trap '' XFSZ; ulimit -f 1; exec {} history {args}", env!("CARGO_BIN_EXE_chasar"));
+        let mut settings = chasar(home.path());
+        let mut command = Command::new("bash");
+        command.args(["-c", &line]).current_dir(home.path()).stdin(Stdio::null());
+        for (name, value) in settings.env("TERM", "xterm").get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{args}: {said}");
+        assert!(said.contains(what) && said.contains("File too large"), "{args}: {said}");
+        let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["history"], "{args}");
+    }
+}
+
+#[test]
 fn an_export_to_a_terminal_is_harmless_there() {
     let home = folder();
     write(&home.path().join("history"), &some(now_ms())[..300]);

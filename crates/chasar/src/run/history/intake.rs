@@ -1,6 +1,7 @@
 //! Samples that somebody brings, into a store: in batches, each sample once, memory bounded.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use chasar_tsdb::{Error, Kind, Labels, Options, Store, Writer};
 
@@ -43,6 +44,8 @@ pub(super) struct Intake<'a> {
     writer: Writer,
     now_ms: i64,
     limits: Limits,
+    /// Times that the store takes.
+    kept_ms: RangeInclusive<i64>,
     /// By series, in the order they came.
     batch: HashMap<Labels, (Kind, Vec<(i64, f64)>)>,
     in_batch: usize,
@@ -60,6 +63,7 @@ impl<'a> Intake<'a> {
             store,
             now_ms,
             limits: Limits { head_bytes, ..LIMITS },
+            kept_ms: now_ms.saturating_sub(options.raw_ms)..=now_ms.saturating_add(options.future_ms),
             batch: HashMap::new(),
             in_batch: 0,
             in_head: 0,
@@ -103,8 +107,10 @@ impl<'a> Intake<'a> {
             let series = self.writer.series(&labels, kind);
             for (time, value) in samples {
                 self.writer.sample(&series, time, value);
-                let times = self.taken.times_ms.get_or_insert((time, time));
-                *times = (times.0.min(time), times.1.max(time));
+                if self.kept_ms.contains(&time) {
+                    let times = self.taken.times_ms.get_or_insert((time, time));
+                    *times = (times.0.min(time), times.1.max(time));
+                }
             }
         }
         self.in_batch = 0;
@@ -200,6 +206,8 @@ mod tests {
         let taken = intake.finish().unwrap();
         assert_eq!((taken.written, taken.duplicates), (expected, 667), "{taken:?}");
         assert_eq!((taken.too_old, taken.too_new), (1, 1));
+        let last = NOW_MS - 345_600_000 + (count - 1) * step;
+        assert_eq!(taken.times_ms, Some((NOW_MS - 345_600_000, last)));
         let answer = store.snapshot().select(&[], i64::MIN, i64::MAX).unwrap();
         let points: usize = answer.series.iter().map(|s| s.values.len()).sum();
         assert_eq!(points as u64, expected);
