@@ -192,6 +192,29 @@ fn what_was_being_written_when_the_power_failed_is_a_note() {
 }
 
 #[test]
+fn more_files_than_a_shell_allows_are_opened() {
+    let home = folder();
+    let place = home.path().join("history");
+    let options = Options { sync: chasar_tsdb::Sync::Never, ..Options::default() };
+    let (store, _) = Store::open(Arc::new(Disk::open(&place).unwrap()), options).unwrap();
+    let mut writer = store.writer().unwrap();
+    let series = writer.series(&labels(&[(NAME, "n")]), Kind::Gauge);
+    for hour in 0..100 {
+        let now = START_MS + hour * 3_600_000;
+        writer.sample(&series, now, 0.0);
+        writer.commit(now).unwrap();
+        store.flush(now).unwrap();
+    }
+    drop((series, writer, store));
+    let line = format!("ulimit -S -n 40; exec {} history verify history", env!("CARGO_BIN_EXE_chasar"));
+    let mut command = std::process::Command::new("bash");
+    let output = command.args(["-c", &line]).current_dir(home.path()).output().unwrap();
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains(" of 100 segments with 100 values"), "{said}");
+}
+
+#[test]
 fn a_wrong_end_of_a_log_that_nobody_writes_to_any_more_is_damage() {
     let home = folder();
     let place = home.path().join("history");
