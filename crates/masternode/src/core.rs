@@ -90,6 +90,7 @@ impl Core {
             self.snapshot(now, &mut state, !open);
             state.lines.sum_up();
             if !open {
+                self.history.end();
                 return Ok(());
             }
         }
@@ -139,9 +140,7 @@ impl Core {
                 apply(effect, state, outbox);
             }
         }
-        if !entries.is_empty() {
-            self.history.hand_on(entries);
-        }
+        self.history.hand_on(entries);
     }
 
     fn repetitions(&mut self, state: &mut State, outbox: &mut Outbox) {

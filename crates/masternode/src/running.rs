@@ -180,7 +180,7 @@ impl Masternode {
         let part = Core {
             fleet,
             inbox,
-            history: Entries::new(entries, entries_queue, counts.clone()),
+            history: Entries::new(entries, counts.clone()),
             stream,
             stream_oldest: stream_queue,
             repeat,

@@ -88,15 +88,13 @@ pub(crate) fn flush(shared: &Shared, pane: &Pane, now_ms: i64) -> Result<Vec<Ope
 struct Clocks(HashMap<Vec<i64>, Vec<u32>>);
 
 impl Clocks {
-    fn of(&mut self, writer: &mut SegmentWriter, times: Vec<i64>) -> Result<&[u32]> {
-        match self.0.entry(times) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(new) => {
-                let numbers =
-                    new.key().chunks(MAX_PAGE_VALUES).map(|t| writer.clock(t)).collect::<Result<Vec<_>>>()?;
-                Ok(new.insert(numbers))
-            }
+    fn of(&mut self, writer: &mut SegmentWriter, times: &[i64]) -> Result<&[u32]> {
+        if !self.0.contains_key(times) {
+            let numbers =
+                times.chunks(MAX_PAGE_VALUES).map(|t| writer.clock(t)).collect::<Result<Vec<_>>>()?;
+            self.0.insert(times.to_vec(), numbers);
         }
+        Ok(self.0.get(times).map_or(&[][..], Vec::as_slice))
     }
 }
 
@@ -105,35 +103,42 @@ fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replac
     let sources_of = sources_by_metric(pane, &sources, &metrics);
     let mut writer = SegmentWriter::create(&*shared.storage, &tmp_name(id), header)?;
     let rows: Vec<Option<&SourceRows>> = sources.iter().map(|(_, s)| pane.rows.get(s)).collect();
-    // Most sources have one block of rows, whose times nearly all their series share.
-    let mut block_clocks: Vec<Vec<u32>> = Vec::with_capacity(rows.len());
-    for (number, rows) in rows.iter().enumerate() {
-        let clocks = match whole_block(pane, *rows) {
-            Some(block) => {
-                block.times.chunks(MAX_PAGE_VALUES).map(|t| writer.clock(t)).collect::<Result<Vec<_>>>()?
-            }
-            None => Vec::new(),
-        };
-        if let Some(first) = clocks.first() {
-            writer.default_clock(number as u32, *first);
-        }
-        block_clocks.push(clocks);
-    }
     let mut clocks = Clocks::default();
+    // Nearly all series of a block have its times. Those of the widest are what pages of the source
+    // have without saying so; the others are written when they are first needed.
+    let mut block_clocks: Vec<Vec<Option<Vec<u32>>>> = Vec::with_capacity(rows.len());
+    for (number, rows) in (0u32..).zip(&rows) {
+        let blocks = rows.map_or(&[][..], |rows| &rows.blocks);
+        let mut of_blocks = vec![None; blocks.len()];
+        let wide = (0..blocks.len()).filter(|b| is_whole(pane, &blocks[*b]));
+        if let Some(widest) = wide.max_by_key(|b| blocks[*b].layout.metrics.len()) {
+            let numbers = clocks.of(&mut writer, &blocks[widest].times)?.to_vec();
+            if let Some(first) = numbers.first() {
+                writer.default_clock(number, *first);
+            }
+            of_blocks[widest] = Some(numbers);
+        }
+        block_clocks.push(of_blocks);
+    }
     let mut column: Vec<f64> = Vec::new();
     let mut samples: Vec<(i64, f64)> = Vec::new();
+    let mut times: Vec<i64> = Vec::new();
     for (m, (_, _, metric)) in metrics.iter().enumerate() {
         writer.begin(m as u32, Column::Value)?;
         for &s_number in &sources_of[m] {
             let s = s_number as usize;
             let source = &sources[s].1;
-            let whole = whole_block(pane, rows[s]).filter(|_| !pane.has_singles(*source, *metric));
-            if let Some(block) = whole {
-                let Some(slot) = block.layout.slot(*metric) else { continue };
+            if let Some((b, slot)) = whole_block(pane, rows[s], *source, *metric) {
+                let block = &rows[s].map_or(&[][..], |rows| &rows.blocks)[b];
                 column.clear();
                 block.column(slot, 0..block.times.len(), &mut column);
                 if !column.iter().any(|v| is_absent(*v)) {
-                    for (page, clock) in column.chunks(MAX_PAGE_VALUES).zip(&block_clocks[s]) {
+                    let known = &mut block_clocks[s][b];
+                    let numbers = match known {
+                        Some(numbers) => numbers,
+                        None => known.insert(clocks.of(&mut writer, &block.times)?.to_vec()),
+                    };
+                    for (page, clock) in column.chunks(MAX_PAGE_VALUES).zip(numbers) {
                         writer.page(s_number, *clock, page.iter().copied())?;
                     }
                     continue;
@@ -144,8 +149,9 @@ fn write_window(shared: &Shared, pane: &Pane, header: &Header, replaces: &Replac
             if samples.is_empty() {
                 continue;
             }
-            let times = samples.iter().map(|p| p.0).collect();
-            let numbers = clocks.of(&mut writer, times)?.to_vec();
+            times.clear();
+            times.extend(samples.iter().map(|p| p.0));
+            let numbers = clocks.of(&mut writer, &times)?.to_vec();
             for (page, clock) in samples.chunks(MAX_PAGE_VALUES).zip(numbers) {
                 writer.page(s_number, clock, page.iter().map(|p| p.1))?;
             }
@@ -178,12 +184,19 @@ fn sources_by_metric(
     sources_of
 }
 
-/// The only block of a source, when its rows are in order and all within the pane's window.
-fn whole_block<'a>(pane: &Pane, rows: Option<&'a SourceRows>) -> Option<&'a Block> {
-    match rows?.blocks.as_slice() {
-        [block] if block.sorted && pane.window.is_some() => Some(block),
-        _ => None,
-    }
+/// Whether the rows of a block are in order and all within the pane's window.
+fn is_whole(pane: &Pane, block: &Block) -> bool {
+    block.sorted && pane.window.is_some() && !block.times.is_empty()
+}
+
+/// The block that has all samples of a series, and where in its rows they stand; none when they are
+/// spread, or out of order.
+fn whole_block(pane: &Pane, rows: Option<&SourceRows>, source: u32, metric: u32) -> Option<(usize, usize)> {
+    let blocks = rows?.blocks.iter().enumerate();
+    let mut having = blocks.filter_map(|(b, block)| Some((b, block, block.layout.slot(metric)?)));
+    let (b, block, slot) = having.next()?;
+    let alone = having.next().is_none() && !pane.has_singles(source, metric);
+    (alone && is_whole(pane, block)).then_some((b, slot))
 }
 
 /// Sources and metrics with their numbers, sorted by labels.

@@ -23,6 +23,7 @@ const ROW_BYTES: usize = 32;
 pub(crate) struct Block {
     pub(crate) layout: Arc<Layout>,
     pub(crate) times: Vec<i64>,
+    newest: Option<i64>,
     commits: Vec<u64>,
     frames: Vec<Frame>,
     /// The rows after the frames.
@@ -38,6 +39,7 @@ impl Block {
         Block {
             layout,
             times: Vec::new(),
+            newest: None,
             commits: Vec::new(),
             frames: Vec::new(),
             tail: Vec::new(),
@@ -51,6 +53,7 @@ impl Block {
     fn push(&mut self, time: i64, commit: u64, values: &[f64]) -> isize {
         self.sorted &= self.times.last().is_none_or(|last| *last < time);
         self.times.push(time);
+        self.newest = self.newest.max(Some(time));
         self.commits.push(commit);
         self.tail.push(values.into());
         let row_bytes = (size_of_val(values) + ROW_BYTES) as isize;
@@ -84,6 +87,13 @@ impl Block {
         out.truncate(before + rows.len());
     }
 
+    fn has_time(&self, time: i64) -> bool {
+        if self.newest.is_none_or(|newest| newest < time) {
+            return false;
+        }
+        if self.sorted { self.times.binary_search(&time).is_ok() } else { self.times.contains(&time) }
+    }
+
     fn value(&self, slot: usize, row: usize) -> f64 {
         let mut one = Vec::with_capacity(FRAME_ROWS);
         self.column(slot, row..row + 1, &mut one);
@@ -95,7 +105,6 @@ impl Block {
 #[derive(Default)]
 pub(crate) struct SourceRows {
     pub(crate) blocks: Vec<Block>,
-    newest: Option<i64>,
 }
 
 /// A sample that came by itself.
@@ -163,22 +172,21 @@ impl Pane {
     ) -> Applied {
         let singles = self.singles.get(&source).filter(|s| !s.is_empty());
         let rows = self.rows.entry(source).or_default();
-        let mut blanked = None;
+        let mut blanked: Option<Vec<f64>> = None;
         let mut applied = Applied::default();
-        let known = rows.newest.is_some_and(|newest| time <= newest);
-        if known || singles.is_some() {
+        // A report is several rows of the same time, so there mostly are some.
+        let of_that_time: Vec<&Block> = rows.blocks.iter().filter(|b| b.has_time(time)).collect();
+        if !of_that_time.is_empty() || singles.is_some() {
             let taken = |metric: u32| {
-                known && rows.blocks.iter().any(|b| has(b, metric, time))
+                of_that_time.iter().any(|b| has(b, metric, time))
                     || singles.and_then(|s| s.get(&metric)).is_some_and(|s| s.has(time))
             };
-            let mut kept = values.to_vec();
-            for (value, metric) in kept.iter_mut().zip(&layout.metrics) {
-                if !is_absent(*value) && taken(*metric) {
-                    *value = ABSENT;
+            for (i, metric) in layout.metrics.iter().enumerate() {
+                if !is_absent(values[i]) && taken(*metric) {
+                    blanked.get_or_insert_with(|| values.to_vec())[i] = ABSENT;
                     applied.duplicates += 1;
                 }
             }
-            blanked = Some(kept);
         }
         let values = blanked.as_deref().unwrap_or(values);
         applied.samples = values.iter().filter(|v| !is_absent(**v)).count() as u64;
@@ -191,7 +199,6 @@ impl Pane {
             rows.blocks.len() - 1
         });
         self.bytes = self.bytes.saturating_add_signed(rows.blocks[at].push(time, commit, values));
-        rows.newest = rows.newest.max(Some(time));
         self.samples += applied.samples;
         applied
     }

@@ -2,7 +2,7 @@
 //!
 //! The core hands on every report it accepted, and every change of a node's state; who wants to
 //! know the newest samples asks. It never keeps the core waiting: what does not fit into the queue
-//! is dropped, oldest first, and counted. Once a second what came is committed to the store; what
+//! waits there, and too much of it is dropped, oldest first, and counted. Once a second what came is committed to the store; what
 //! the store has to do beside that is done by a thread of its own, the upkeep.
 
 mod book;
@@ -14,6 +14,8 @@ mod source;
 mod store;
 pub(crate) mod time;
 
+use std::collections::VecDeque;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,37 +69,62 @@ pub(crate) enum Question {
     Newest { instance: Option<String>, answer: oneshot::Sender<Vec<Newest>> },
 }
 
+/// Reports that may wait in the core while the queue is full: what ten thousand nodes say while the
+/// second before is committed.
+const WAITING_REPORTS: usize = 16_384;
+/// The rest waits so long for the thread when the core ends.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
 /// The core's end of the queue.
 pub(crate) struct Entries {
     queue: Sender<Vec<Entry>>,
-    /// The other end, to take out the oldest when it is full.
-    oldest: Receiver<Vec<Entry>>,
+    /// What did not fit into the queue yet; a turn of the core is a batch, and turns are short.
+    waiting: VecDeque<Entry>,
+    /// Reports among them, and the most there may be.
+    reports: usize,
+    most: usize,
     counts: Arc<Counts>,
 }
 
 impl Entries {
-    pub(crate) fn new(
-        queue: Sender<Vec<Entry>>,
-        oldest: Receiver<Vec<Entry>>,
-        counts: Arc<Counts>,
-    ) -> Entries {
-        Entries { queue, oldest, counts }
+    pub(crate) fn new(queue: Sender<Vec<Entry>>, counts: Arc<Counts>) -> Entries {
+        Entries { queue, waiting: VecDeque::new(), reports: 0, most: WAITING_REPORTS, counts }
     }
 
-    /// Never waits: when the queue is full the oldest reports go. What says how nodes fare stays.
-    pub(crate) fn hand_on(&self, entries: Vec<Entry>) {
-        let mut next = entries;
-        while let Err(TrySendError::Full(mut entries)) = self.queue.try_send(next) {
-            if let Ok(mut oldest) = self.oldest.try_recv() {
-                let before = oldest.len();
-                oldest.retain(|entry| !matches!(entry, Entry::Report { .. }));
-                self.counts.history_dropped.add((before - oldest.len()) as u64);
-                oldest.append(&mut entries);
-                entries = oldest;
-            }
-            next = entries;
+    /// Never waits: what the queue has no room for comes with the next batch, and of too much of it the
+    /// oldest reports go. What says how nodes fare stays.
+    pub(crate) fn hand_on(&mut self, entries: Vec<Entry>) {
+        self.reports += entries.iter().filter(|entry| is_report(entry)).count();
+        self.waiting.extend(entries);
+        while self.reports > self.most {
+            let oldest = self.waiting.iter().position(is_report);
+            oldest.map(|at| self.waiting.remove(at));
+            self.counts.history_dropped.add(1);
+            self.reports -= 1;
+        }
+        if self.waiting.is_empty() {
+            return;
+        }
+        match self.queue.try_send(mem::take(&mut self.waiting).into()) {
+            Err(TrySendError::Full(batch)) => self.waiting = batch.into(),
+            // Without the thread the whole program ends.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => self.reports = 0,
         }
     }
+
+    /// What still waits goes, and is waited for.
+    pub(crate) fn end(&mut self) {
+        if !self.waiting.is_empty() {
+            let rest = mem::take(&mut self.waiting).into();
+            if self.queue.send_timeout(rest, LAST_WORD).is_err() {
+                self.counts.history_dropped.add(self.reports as u64);
+            }
+        }
+    }
+}
+
+fn is_report(entry: &Entry) -> bool {
+    matches!(entry, Entry::Report { .. })
 }
 
 pub(crate) struct History {
@@ -205,16 +232,31 @@ mod tests {
     #[test]
     fn when_it_is_too_slow_the_oldest_reports_go_and_states_stay() {
         let counts = Arc::<Counts>::default();
-        let (sender, receiver) = bounded(2);
-        let entries = Entries::new(sender, receiver.clone(), counts.clone());
-        entries.hand_on(vec![report("a"), Entry::Down { node_id: "a".into() }]);
+        let (sender, receiver) = bounded(1);
+        let mut entries = Entries::new(sender, counts.clone());
+        entries.most = 2;
+        let kept = |receiver: &Receiver<Vec<Entry>>| -> Vec<String> {
+            receiver.try_iter().flatten().map(|entry| format!("{entry:?}")).collect()
+        };
+        entries.hand_on(vec![report("first")]);
+        entries.hand_on(vec![Entry::Down { node_id: "a".into() }, report("a")]);
         entries.hand_on(vec![report("b")]);
+        assert_eq!(counts.history_dropped.get(), 0);
         entries.hand_on(vec![report("c")]);
-        let kept: Vec<_> = receiver.try_iter().flatten().map(|entry| format!("{entry:?}")).collect();
         assert_eq!(counts.history_dropped.get(), 1);
-        let names: Vec<_> = kept.iter().map(|text| text.split(['{', ' ']).next().unwrap()).collect();
-        assert_eq!(names, ["Report", "Down", "Report"]);
-        assert!(kept[0].contains("\"b\"") && kept[2].contains("\"c\""));
+        assert!(kept(&receiver)[0].contains("\"first\""));
+        // There is room again; what waited comes first.
+        entries.hand_on(Vec::new());
+        let waited = kept(&receiver);
+        let names: Vec<_> = waited.iter().map(|text| text.split(['{', ' ']).next().unwrap()).collect();
+        assert_eq!(names, ["Down", "Report", "Report"]);
+        assert!(waited[1].contains("\"b\"") && waited[2].contains("\"c\""));
+        entries.hand_on(vec![report("d")]);
+        entries.hand_on(vec![report("last")]);
+        assert!(kept(&receiver)[0].contains("\"d\""));
+        entries.end();
+        assert!(kept(&receiver)[0].contains("\"last\""));
+        assert_eq!(counts.history_dropped.get(), 1);
     }
 
     #[test]
