@@ -13,6 +13,9 @@ use crate::value::{ABSENT, Row, is_there};
 /// Where whole numbers of 64 bits end.
 const I64_END: f64 = 9_223_372_036_854_775_808.0;
 
+/// So many best ones are kept sorted while all are looked at.
+const FEW: usize = 16;
+
 /// Best first: the largest for `topk`, the smallest for `bottomk`; NaN is always worst.
 fn better(op: AggregateOp, a: f64, b: f64) -> Ordering {
     let order = if op == AggregateOp::Topk { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
@@ -22,6 +25,23 @@ fn better(op: AggregateOp, a: f64, b: f64) -> Ordering {
 /// Keeps the best `k`; of equal ones, those that come first.
 fn best(op: AggregateOp, candidates: &mut Vec<(f64, usize)>, k: usize, sorted: bool) {
     let order = |a: &(f64, usize), b: &(f64, usize)| better(op, a.0, b.0).then(a.1.cmp(&b.1));
+    if k <= FEW {
+        // Most candidates are worse than the worst of the best so far, and cost one comparison.
+        let mut found: [(f64, usize); FEW] = [(0.0, 0); FEW];
+        let mut len = 0;
+        for candidate in candidates.iter() {
+            if len == k && (k == 0 || better(op, candidate.0, found[k - 1].0).is_ge()) {
+                continue;
+            }
+            let at = found[..len].partition_point(|f| better(op, f.0, candidate.0).is_le());
+            len = (len + 1).min(k);
+            found.copy_within(at..len - 1, at + 1);
+            found[at] = *candidate;
+        }
+        candidates.clear();
+        candidates.extend_from_slice(&found[..len]);
+        return;
+    }
     if k > 0 && k < candidates.len() {
         candidates.select_nth_unstable_by(k - 1, order);
     }

@@ -226,6 +226,27 @@ proptest! {
     }
 
     #[test]
+    fn the_best_are_what_sorting_finds(values in prop::collection::vec(-20..20_i32, 1..60), k in 0..40_usize) {
+        let mut memory = Memory::default();
+        for (at, value) in values.iter().enumerate() {
+            let value = if *value == -20 { f64::NAN } else { f64::from(*value) };
+            memory.add(Labels::new([("__name__", "x".to_string()), ("i", format!("{at:03}"))]), [(0, value)]);
+        }
+        let mut sorted: Vec<i32> = values.clone();
+        for (name, largest) in [("topk", true), ("bottomk", false)] {
+            // NaN comes last in both.
+            let key = |v: &i32| (*v == -20, if largest { -*v } else { *v });
+            sorted.sort_by_key(key);
+            let query = Query::parse(&format!("{name}({k}, x)")).expect("it is valid");
+            let output = query.instant(&memory, 0, &Options::default()).expect("it runs");
+            let Answered::Vector(samples) = output.value else { panic!("not a vector") };
+            let got: Vec<i32> =
+                samples.iter().map(|s| if s.value.is_nan() { -20 } else { s.value as i32 }).collect();
+            prop_assert_eq!(&got[..], &sorted[..k.min(sorted.len())], "{}", name);
+        }
+    }
+
+    #[test]
     fn any_text_is_read_or_refused(text in "[a-z(){}\\[\\]\"'=~!<>+*/^%@:, 0-9.\\-]{0,60}") {
         if let Err(error) = Query::parse(&text) {
             prop_assert!(error.place.is_some(), "{text:?}: {error} has no place");
