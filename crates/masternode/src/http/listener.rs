@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -56,24 +58,57 @@ impl Listener for LimitedListener {
     }
 }
 
+/// Whether answers of a connection are being made: then its client is not slow, we are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Busy(Arc<AtomicUsize>);
+
+/// Keeps a connection open while an answer is being made.
+pub(crate) struct Held(Busy);
+
+impl Busy {
+    pub(crate) fn hold(&self) -> Held {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Held(self.clone())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connected<IncomingStream<'_, LimitedListener>> for Busy {
+    fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Busy {
+        stream.io().busy.clone()
+    }
+}
+
 /// A connection that ends when, since the last answer, no whole request came in time.
 ///
-/// Reading never moves the deadline, only writing does: who sends a byte now and then gains nothing.
+/// Reading never moves the deadline, only writing does, and while an answer is being made it waits: who sends a byte now and then gains nothing.
 pub(crate) struct TimedStream {
     stream: TcpStream,
     deadline: Pin<Box<Sleep>>,
     timeout: Duration,
+    busy: Busy,
     _permit: OwnedSemaphorePermit,
 }
 
 impl TimedStream {
     fn new(stream: TcpStream, permit: OwnedSemaphorePermit, timeout: Duration) -> TimedStream {
         let deadline = Box::pin(sleep_until(Instant::now() + timeout));
-        TimedStream { stream, deadline, timeout, _permit: permit }
+        TimedStream { stream, deadline, timeout, busy: Busy::default(), _permit: permit }
     }
 
     fn overdue<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        ready!(self.deadline.as_mut().poll(context));
+        loop {
+            ready!(self.deadline.as_mut().poll(context));
+            if self.busy.0.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            self.progress();
+        }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 

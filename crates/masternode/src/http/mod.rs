@@ -1,5 +1,6 @@
-//! HTTP: health, metrics of the masternode and of the nodes, the fleet. On a tokio runtime of one thread.
+//! HTTP: health, metrics of the masternode and of the nodes, the fleet, the history. On a tokio runtime of one thread.
 
+mod api;
 mod choice;
 mod exposition;
 mod federate;
@@ -31,7 +32,7 @@ use crate::running::{Addresses, Clock};
 use crate::state_folder::{StateFolder, checked_token};
 
 use guard::Guard;
-use listener::LimitedListener;
+use listener::{Busy, LimitedListener};
 
 /// Connections that are open when it stops get this long to end their request.
 const LINGER: Duration = Duration::from_millis(500);
@@ -134,6 +135,7 @@ impl Task {
             .route("/metrics", get(metrics::page))
             .route("/federate", get(federate::page))
             .route("/api/fleet", get(pages::fleet))
+            .merge(api::routes(sources.clock.now().unix_ms))
             .fallback(pages::not_found)
             .method_not_allowed_fallback(pages::method_not_allowed)
             .layer(middleware::from_fn(move |request, next| {
@@ -148,7 +150,8 @@ impl Task {
             )
             .map_err(|e| e.to_string())?;
             let (stopping, stopped) = oneshot::channel::<()>();
-            let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let service = router.into_make_service_with_connect_info::<Busy>();
+            let serve = axum::serve(listener, service).with_graceful_shutdown(async move {
                 // A stopper that was dropped without a word means the same.
                 let _ = stop.await;
                 drop(stopping);

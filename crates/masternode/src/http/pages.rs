@@ -21,7 +21,8 @@ pub(crate) async fn index(State(sources): State<Sources>) -> String {
          /ready      ok while it takes reports\n\
          /metrics    the masternode and the newest samples of all nodes, for Prometheus; ?instance= ?job=\n\
          /federate   chosen samples with their times, for another Prometheus; ?match[]=\n\
-         /api/fleet  every node, as JSON\n\n\
+         /api/fleet  every node, as JSON\n\
+         /api/v1/    PromQL over the history, as Prometheus has it: the address for Grafana and promtool\n\n\
          reports in  {}\n\
          stream out  {stream}\n",
         addresses.reports

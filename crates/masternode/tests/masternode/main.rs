@@ -1,5 +1,6 @@
 //! A whole masternode over real sockets.
 
+mod api;
 mod history;
 mod http;
 mod reports;

@@ -1,0 +1,132 @@
+//! `series`, `labels` and `label/<name>/values`.
+
+use std::collections::BTreeSet;
+
+use chasar_tsdb::{Labels, Matcher, NAME, Store};
+
+use super::json;
+use super::params::{Params, invalid};
+use super::reply::{Failure, Reply};
+use crate::history::{converted, warnings};
+use crate::http::choice::MAX_SELECTORS;
+
+pub(crate) fn series(store: &Store, params: &Params) -> Result<Reply, Failure> {
+    let selectors = selectors(params)?;
+    if selectors.is_empty() {
+        return Err(Failure::bad_data("no match[] parameter provided"));
+    }
+    let mut found = Found::read(store, params, &selectors)?;
+    let limit = params.limit("limit")?;
+    found.reply(limit, |all, out| {
+        for (i, labels) in all.iter().take(limit).enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            json::pairs(labels.iter(), out);
+        }
+        all.len()
+    })
+}
+
+pub(crate) fn names(store: &Store, params: &Params) -> Result<Reply, Failure> {
+    let selectors = selectors(params)?;
+    let limit = params.limit("limit")?;
+    if selectors.is_empty() {
+        params.span()?;
+        return Ok(texts(store.snapshot().label_names(), limit, Vec::new()));
+    }
+    let found = Found::read(store, params, &selectors)?;
+    let names = found.series.iter().flat_map(|l| l.iter().map(|(name, _)| name.to_owned())).collect();
+    Ok(texts(names, limit, found.warnings))
+}
+
+pub(crate) fn values(store: &Store, label: &str, params: &Params) -> Result<Reply, Failure> {
+    if label.is_empty() {
+        return Err(Failure::bad_data(format!("invalid label name: {label:?}")));
+    }
+    let selectors = selectors(params)?;
+    let limit = params.limit("limit")?;
+    if selectors.is_empty() {
+        params.span()?;
+        return Ok(texts(store.snapshot().label_values(label), limit, Vec::new()));
+    }
+    let found = Found::read(store, params, &selectors)?;
+    let values = found.series.iter().filter_map(|l| l.get(label).map(str::to_owned)).collect();
+    Ok(texts(values, limit, found.warnings))
+}
+
+/// How many series of the newest minutes each metric has.
+pub(crate) fn counts(store: &Store, from_ms: i64, to_ms: i64) -> Result<Vec<(String, u64)>, Failure> {
+    let found = super::read(store.snapshot().series(&[], from_ms, to_ms))?;
+    let mut counts = std::collections::HashMap::<String, u64>::new();
+    for labels in found.series {
+        *counts.entry(labels.get(NAME).unwrap_or_default().to_owned()).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    Ok(counts)
+}
+
+fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>, Failure> {
+    let texts: Vec<&str> = params.all("match[]").collect();
+    if texts.len() > MAX_SELECTORS {
+        return Err(invalid("match[]", &format!("a request may have {MAX_SELECTORS} selectors")));
+    }
+    let read = |text: &&str| {
+        let matchers = chasar_query::parse_selector(text).map_err(|e| invalid("match[]", &e.to_string()))?;
+        Ok(matchers.iter().map(converted).collect::<Result<_, _>>()?)
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Series that fit one of the selectors.
+struct Found {
+    series: BTreeSet<Labels>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    fn read(store: &Store, params: &Params, selectors: &[Vec<Matcher>]) -> Result<Found, Failure> {
+        let (from_ms, to_ms) = params.span()?;
+        let snapshot = store.snapshot();
+        let mut found = Found { series: BTreeSet::new(), warnings: Vec::new() };
+        for matchers in selectors {
+            let some = super::read(snapshot.series(matchers, from_ms, to_ms))?;
+            found.warnings.extend(warnings(&some));
+            found.series.extend(some.series);
+        }
+        Ok(found)
+    }
+
+    fn reply(
+        &mut self,
+        limit: usize,
+        write: impl FnOnce(&BTreeSet<Labels>, &mut Vec<u8>) -> usize,
+    ) -> Result<Reply, Failure> {
+        let mut data = vec![b'['];
+        let count = write(&self.series, &mut data);
+        data.push(b']');
+        let mut warnings = std::mem::take(&mut self.warnings);
+        truncated(count, limit, &mut warnings);
+        Ok(Reply { data, warnings, infos: Vec::new() })
+    }
+}
+
+fn texts(all: BTreeSet<String>, limit: usize, mut warnings: Vec<String>) -> Reply {
+    truncated(all.len(), limit, &mut warnings);
+    let mut data = vec![b'['];
+    for (i, text) in all.iter().take(limit).enumerate() {
+        if i > 0 {
+            data.push(b',');
+        }
+        json::text(text, &mut data);
+    }
+    data.push(b']');
+    Reply { data, warnings, infos: Vec::new() }
+}
+
+fn truncated(count: usize, limit: usize, warnings: &mut Vec<String>) {
+    if count > limit {
+        warnings.push("results truncated due to limit".into());
+    }
+}
