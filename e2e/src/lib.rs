@@ -8,6 +8,7 @@
 
 pub mod clientnode;
 pub mod executable;
+pub mod history;
 pub mod http;
 pub mod ledger;
 pub mod masternode;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chasar_e2e::history;
 use chasar_e2e::report::assert_2016;
 use chasar_e2e::{Clientnode, Executable, Masternode, Site, Subscriber, until};
 use serde_json::Value;
@@ -56,6 +57,12 @@ fn watch(masternodes: &Site, clientnodes: &Site, what: &str) -> Value {
             Err(format!("{} reports, missing {missing:?}", ledger.entries.len()))
         }
     });
+    let node_id = &ledger.entries[0].node_id;
+    let instance = until(SOON, &format!("{what}: a name of the node in its series"), || {
+        let metrics = masternode.metrics()?;
+        let info = metrics.of("chasar_node_info").find(|(series, _)| series.labels["node_id"] == *node_id);
+        Ok(info.ok_or("none")?.0.labels["instance"].clone())
+    });
     clientnode.program.stop(STOP);
     until(SOON, &format!("{what}: a good-bye"), || {
         let ledger = subscriber.ledger();
@@ -63,6 +70,9 @@ fn watch(masternodes: &Site, clientnodes: &Site, what: &str) -> Value {
         if last.leaving { Ok(()) } else { Err(format!("{last:?}")) }
     });
     masternode.program.stop(STOP);
+    let stored = masternodes.folder().join("masternode/history");
+    let reports = history::sampled(&subscriber.messages());
+    assert!(history::assert_stored(&stored, &instance, &reports) > 0, "{what}: nothing is stored");
     let report = subscriber.messages()[WATCHED - 1].json();
     assert_2016(&report);
     report
