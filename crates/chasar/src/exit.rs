@@ -18,22 +18,30 @@ const WRONG: u8 = 2;
 pub(crate) struct Failure {
     code: u8,
     lines: Vec<String>,
+    /// What is shown below, as it is.
+    shown: Vec<String>,
 }
 
 impl Failure {
     /// Something failed while running; `line` says what, where, and what to do.
     pub(crate) fn new(line: impl std::fmt::Display) -> Failure {
-        Failure { code: FAILED, lines: vec![line.to_string()] }
+        Failure { code: FAILED, lines: vec![line.to_string()], shown: Vec::new() }
     }
 
     /// Nothing more is to be said; the code says it.
     pub(crate) fn silent(code: u8) -> Failure {
-        Failure { code, lines: Vec::new() }
+        Failure { code, lines: Vec::new(), shown: Vec::new() }
     }
 
     /// The same, and one line more.
     pub(crate) fn and(mut self, line: impl std::fmt::Display) -> Failure {
         self.lines.push(line.to_string());
+        self
+    }
+
+    /// The same, and lines that are shown below it as they are, blanks in front and all.
+    pub(crate) fn showing(mut self, lines: impl IntoIterator<Item = String>) -> Failure {
+        self.shown.extend(lines);
         self
     }
 
@@ -44,12 +52,12 @@ impl Failure {
 
     /// The arguments are wrong, or do not fit this system; nothing was started.
     pub(crate) fn wrong(line: impl std::fmt::Display) -> Failure {
-        Failure { code: WRONG, lines: vec![line.to_string()] }
+        Failure { code: WRONG, lines: vec![line.to_string()], shown: Vec::new() }
     }
 
     /// The configuration is wrong.
     pub(crate) fn configuration(problems: &[Problem]) -> Failure {
-        Failure { code: WRONG, lines: problems.iter().map(Problem::to_string).collect() }
+        Failure { code: WRONG, lines: problems.iter().map(Problem::to_string).collect(), shown: Vec::new() }
     }
 
     /// The exit code.
@@ -74,6 +82,9 @@ impl Failure {
                 line.split('\n').map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
             let _ = writeln!(stderr, "error: {}", clean(&line));
         }
+        for line in &self.shown {
+            let _ = writeln!(stderr, "{}", clean(line));
+        }
         ExitCode::from(self.code)
     }
 }
@@ -92,6 +103,6 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
             let _ = error.print();
             ExitCode::from(WRONG)
         }
-        _ => Failure { code: WRONG, lines: vec![args::one_line(error)] }.tell(),
+        _ => Failure { code: WRONG, lines: vec![args::one_line(error)], shown: Vec::new() }.tell(),
     }
 }

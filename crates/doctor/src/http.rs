@@ -1,4 +1,4 @@
-//! Just enough of an HTTP client to ask a masternode: one GET, one answer, everything bounded.
+//! Just enough of an HTTP client to ask a masternode: one question, one answer, everything bounded.
 //!
 //! HTTP/1.0 is asked for, so that the answer ends with its connection and never comes in chunks (RFC 9112, 7.1).
 
@@ -13,18 +13,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The status code.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Header lines as they came.
     head: String,
     /// The body.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// A header's value.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.trim().eq_ignore_ascii_case(name).then_some(value.trim())
@@ -32,12 +32,12 @@ impl Answer {
     }
 
     /// The body as text.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Reads an answer; `None` when it is not HTTP.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Answer> {
+    pub fn parse(bytes: &[u8]) -> Option<Answer> {
         let rest = bytes.strip_prefix(b"HTTP/")?;
         let end = rest.windows(4).position(|w| w == b"\r\n\r\n").map(|at| (at, at + 4));
         let (head_end, body_start) = end.unwrap_or((rest.len(), rest.len()));
@@ -52,12 +52,41 @@ impl Answer {
 ///
 /// # Errors
 /// When nobody answers in time, or what answers is not HTTP (`InvalidData`).
-pub(crate) fn get(address: SocketAddr, path: &str, token: Option<&str>) -> io::Result<Answer> {
-    let until = Instant::now() + PATIENCE;
+pub fn get(address: SocketAddr, path: &str, token: Option<&str>) -> io::Result<Answer> {
+    ask(address, "GET", path, None, token, PATIENCE)
+}
+
+/// Sends a form (`application/x-www-form-urlencoded`), and waits so long for all of the answer.
+///
+/// # Errors
+/// As [`get`].
+pub fn post(
+    address: SocketAddr,
+    path: &str,
+    form: &str,
+    token: Option<&str>,
+    patience: Duration,
+) -> io::Result<Answer> {
+    ask(address, "POST", path, Some(form), token, patience)
+}
+
+fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    form: Option<&str>,
+    token: Option<&str>,
+    patience: Duration,
+) -> io::Result<Answer> {
+    let until = Instant::now() + patience;
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let authorization = token.map(|t| format!("Authorization: Bearer {t}\r\n")).unwrap_or_default();
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}\r\n").as_bytes())?;
+    let content = form.map_or(String::new(), |form| {
+        format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len())
+    });
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}{content}\r\n");
+    stream.write_all((head + form.unwrap_or_default()).as_bytes())?;
     let bytes = read_until(&mut stream, until, MAX_ANSWER_BYTES)?;
     Answer::parse(&bytes).ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "what answers is not HTTP"))
 }

@@ -28,7 +28,7 @@ mod examine;
 mod finding;
 mod fleet;
 mod folder;
-mod http;
+pub mod http;
 mod listener;
 mod metrics;
 mod open_files;

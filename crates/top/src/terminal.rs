@@ -31,6 +31,12 @@ pub struct Options {
     pub end_after: Option<Duration>,
 }
 
+/// Columns and rows of the terminal; `None` without one.
+pub fn size() -> Option<(usize, usize)> {
+    let (columns, rows) = crossterm::terminal::size().ok()?;
+    (columns > 0 && rows > 0).then_some((columns.into(), rows.into()))
+}
+
 /// Shows the fleet until a person quits, `stop` is set, or the sender of `updates` is gone.
 ///
 /// # Errors

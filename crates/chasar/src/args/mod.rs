@@ -3,6 +3,7 @@
 mod doctor;
 mod history;
 mod moment;
+mod query;
 mod service;
 mod typed;
 mod usage;
@@ -17,6 +18,7 @@ pub(crate) use history::{
     By, ExportFormat, History, HistoryCommand, HistoryExport, HistoryFolder, HistoryImport, HistoryPlace,
     HistorySnapshot, HistoryStats, HistoryVerify, ImportFormat,
 };
+pub(crate) use query::{Query, QueryFormat, Url};
 pub(crate) use service::{
     HowToInstall, InstallRole, PrintService, Printed, ServiceCommand, ServiceStatus, UninstallService,
     WhichSystem,
@@ -51,6 +53,7 @@ Examples:
   chasar clientnode start server.example   on each computer
   chasar watch server.example              the fleet in the terminal
   chasar watch --json | jq .hostname       the reports as lines of JSON
+  chasar query node_load1 --range 1h       a plot of the last hour
   chasar service install clientnode server.example
                                            from now on, and again after every boot
   chasar doctor                            what is wrong, and what to do";
@@ -91,6 +94,7 @@ pub(crate) enum Command {
     Watch(Watch),
     Doctor(Doctor),
     History(History),
+    Query(Query),
     Demo(Demo),
     /// Run a role as a service that starts with the system and stays up
     #[command(arg_required_else_help = true, subcommand_required = true)]

@@ -145,7 +145,7 @@ pub(crate) fn history<E: Fn(&str) -> Option<OsString>>(
 }
 
 /// The token in a file, without the line break that editors add.
-fn read_token(path: &Path) -> Result<String, String> {
+pub(super) fn read_token(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|e| {
         format!("cannot read {}: {e}; write a token of 16 to 256 characters into it", path.display())
     })?;

@@ -7,6 +7,7 @@ mod doctor;
 mod history;
 mod manual;
 mod masternode;
+mod query;
 mod service;
 mod state_dir;
 mod watch;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Service { command } => service::run(command),
         Command::Doctor(args) => doctor::doctor(args),
         Command::History(args) => history::run(args.command),
+        Command::Query(args) => query::query(&args),
         Command::Demo(args) => demo::demo(&args),
     }
 }

@@ -29,7 +29,7 @@ impl HistoryPlace {
 
 impl HistoryFolder {
     /// The folder that is meant: that of the masternode where none is named.
-    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+    pub(in crate::run) fn path(&self) -> Result<PathBuf, Failure> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
             None => Ok(self.config()?.folder),
@@ -83,7 +83,7 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
 }
 
 /// History to read, while a masternode may write to it.
-pub(super) fn open(folder: &Path) -> Result<(Store, Opening), Failure> {
+pub(in crate::run) fn open(folder: &Path) -> Result<(Store, Opening), Failure> {
     files(folder)?;
     let disk = Arc::new(Disk::read_only(folder));
     let (store, opening) = Store::open_read_only(disk, Options::default())

@@ -1,14 +1,14 @@
 //! `chasar history`: what can be done with a folder of history, beside the masternode or without it.
 
 mod export;
-mod folder;
+pub(super) mod folder;
 mod import;
 mod intake;
 mod progress;
-mod show;
+pub(super) mod show;
 mod snapshot;
 mod stats;
-mod text;
+pub(super) mod text;
 mod verify;
 
 use std::io::Write;
@@ -34,13 +34,13 @@ pub(crate) fn run(command: HistoryCommand) -> Result<(), Failure> {
 }
 
 /// The time of day, Unix milliseconds.
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Says something on stderr that is no failure.
-fn note(text: impl std::fmt::Display) {
+pub(super) fn note(text: impl std::fmt::Display) {
     // When nobody hears it, nothing is lost.
     let _ = writeln!(std::io::stderr(), "{}", clean(&text.to_string()));
 }

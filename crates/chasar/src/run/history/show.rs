@@ -16,7 +16,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// One or many of something.
-pub(super) fn things(n: u64, one: &str, many: &str) -> String {
+pub(in crate::run) fn things(n: u64, one: &str, many: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{} {many}", count(n)) }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn divided(of: u64, by: u64) -> Option<f64> {
 }
 
 /// A time in UTC, to the millisecond where it has such.
-pub(super) fn time(ms: i64) -> String {
+pub(in crate::run) fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |t| t.to_string())
 }
 

@@ -137,7 +137,7 @@ impl Shape for Csv {
 }
 
 /// A text of a host as a cell that no spreadsheet takes for a formula.
-fn put_cell(out: &mut String, text: &str) {
+pub(in crate::run) fn put_cell(out: &mut String, text: &str) {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     let quotes = formula || text.contains([',', '"', '\n', '\r']);
     if quotes {
