@@ -21,6 +21,8 @@ fn help_of_every_command() {
         ("history-export-short", &["history", "export", "-h"]),
         ("history-import", &["history", "import", "--help"]),
         ("history-snapshot", &["history", "snapshot", "--help"]),
+        ("query", &["query", "--help"]),
+        ("query-short", &["query", "-h"]),
         ("demo", &["demo", "--help"]),
         ("config-check", &["config", "check", "--help"]),
         ("service-install-clientnode", &["service", "install", "clientnode", "--help"]),

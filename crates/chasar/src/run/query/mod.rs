@@ -28,7 +28,7 @@ use crate::output::{json_line, to_stdout};
 /// The terminal where there is none.
 const ROOM: (usize, usize) = (80, 24);
 /// Sizes that `COLUMNS` and `LINES` may say.
-const SIZES: std::ops::RangeInclusive<usize> = 20..=1_000;
+const SIZES: std::ops::RangeInclusive<usize> = 10..=1_000;
 /// Most of a line that is shown around the place of an error.
 const AROUND: usize = 70;
 

@@ -36,15 +36,18 @@ const PREFIXES: [(f64, &str); 4] = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "
 
 /// Three or four digits and a letter for thousands, millions, ...: `1.53G`.
 pub(super) fn short(value: f64) -> String {
+    if !value.is_finite() {
+        return exact(value);
+    }
     let size = value.abs();
-    if !value.is_finite() || size < 10_000.0 {
+    if size < 10_000.0 {
         let decimals = match size {
             s if s >= 1000.0 => 0,
             s if s >= 100.0 => 1,
             s if s >= 10.0 => 2,
             s if s >= 0.1 => 3,
             s if s >= 0.001 || s == 0.0 => 5,
-            _ => return if value.is_finite() { format!("{value:.1e}") } else { exact(value) },
+            _ => return format!("{value:.1e}"),
         };
         return bare(&format!("{value:.decimals$}")).to_owned();
     }
@@ -72,11 +75,9 @@ pub(super) fn marks(low: f64, high: f64, most: usize) -> Marks {
     let span = (high / 2.0 - low / 2.0) * 2.0;
     let (low, high) = match span {
         s if s.is_finite() && s > (low.abs().max(high.abs()) * 1e-12).max(f64::MIN_POSITIVE) => (low, high),
-        s if s.is_finite() => {
-            // A line that does not move is in the middle.
-            let room = if low == 0.0 { 1.0 } else { low.abs() * 0.5 };
-            (low - room, high + room)
-        }
+        // A line that does not move is seen against zero.
+        s if s.is_finite() && (low, high) == (0.0, 0.0) => (-1.0, 1.0),
+        s if s.is_finite() => (low.min(0.0), high.max(0.0)),
         // Beyond what an axis can be divided into.
         _ => {
             return Marks {
@@ -159,7 +160,7 @@ mod tests {
             (0.0, 1.0, 6, &["0", "0.2", "0.4", "0.6", "0.8", "1.0"][..]),
             (3.2, 9.7, 5, &["2", "4", "6", "8", "10"]),
             (0.0, 17e9, 5, &["0", "5G", "10G", "15G", "20G"]),
-            (5.0, 5.0, 4, &["2", "4", "6", "8"]),
+            (5.0, 5.0, 4, &["0", "2", "4", "6"]),
             (0.0, 0.0, 3, &["-1", "0", "1"]),
             (-30_000.0, 5_000.0, 5, &["-30k", "-20k", "-10k", "0", "10k"]),
             (

@@ -145,7 +145,7 @@ mod tests {
         let all = vec![series("b", vec![(0, 1.0), (1500, -22.5)]), series("c", vec![(0, f64::NAN)])];
         assert_eq!(
             table(&Answered::Matrix(all), None),
-            "{a=\"b\"}\n    1  1970-01-01T00:00:00Z\n-22.5  1970-01-01T00:00:01.500Z\n\n{a=\"c\"}\nNaN  1970-01-01T00:00:00Z\n"
+            "{a=\"b\"}\n    1  1970-01-01T00:00:00Z\n-22.5  1970-01-01T00:00:01.5Z\n\n{a=\"c\"}\nNaN  1970-01-01T00:00:00Z\n"
         );
     }
 

@@ -136,18 +136,18 @@ mod tests {
     #[test]
     fn axes_of_time() {
         let at = 1_700_000_000_000; // 22:13:20
-        for (span, width, times) in [
-            (30 * SECOND, 40, "    22:13:30   22:13:40    22:13:50"),
-            (HOUR, 40, "      22:30     22:45     23:00"),
-            (DAY, 40, "     02:00    08:00"),
-            (7 * DAY, 40, ""),
-            (400 * DAY, 60, ""),
+        for (span, width, marks, times) in [
+            (30 * SECOND, 40, [0, 13, 26, 39].as_slice(), "22:13:20 22:13:30     22:13:40  22:13:50"),
+            (HOUR, 40, &[1, 11, 21, 30], "22:15    22:30     22:45    23:00"),
+            (DAY, 40, &[3, 13, 22, 32], " 11-15     06:00    12:00     18:00"),
+            (7 * DAY, 40, &[0, 11, 23, 34], "11-15    11-17       11-19      11-21"),
+            (400 * DAY, 60, &[10, 24, 37, 51], "        01-25         04-25        07-25         10-24"),
         ] {
             let (axis, shown) = axis(at, at + span, width);
             assert_eq!(axis.chars().count(), width);
-            assert!(axis.contains('┬'), "{axis}");
-            let _ = times;
-            println!("{axis}\n{shown}");
+            let found: Vec<usize> =
+                axis.chars().enumerate().filter(|(_, c)| *c == '┬').map(|(at, _)| at).collect();
+            assert_eq!((found.as_slice(), shown.as_str()), (marks, times), "{axis}");
         }
         assert_eq!(axis(at, at, 10).0.chars().count(), 10);
         assert_eq!(axis(i64::MIN, i64::MAX, 10).0.chars().count(), 10);
