@@ -101,7 +101,7 @@ pub(super) fn marks(low: f64, high: f64, most: usize) -> Marks {
 
 fn texts(values: &[f64], step: f64) -> Vec<String> {
     let largest = values.iter().fold(0f64, |l, v| l.max(v.abs()));
-    if largest >= 1e16 || largest < 1e-3 {
+    if !(1e-3..1e16).contains(&largest) {
         return values.iter().map(|v| if *v == 0.0 { "0".to_owned() } else { format!("{v:.1e}") }).collect();
     }
     let decimals = |by: f64| (-(step / by * 1.000_001).log10().floor()).clamp(0.0, 12.0) as usize;

@@ -98,7 +98,7 @@ pub(super) fn axis(from_ms: i64, to_ms: i64, width: usize) -> (String, String) {
         for mark in marks {
             let column = place(mark).min(width - 1);
             // Of several days, a day begins with its date.
-            let is_day = step >= HOUR && step < DAY && mark.rem_euclid(DAY) == 0;
+            let is_day = (HOUR..DAY).contains(&step) && mark.rem_euclid(DAY) == 0;
             let Some(text) = shown(mark, if is_day { "%m-%d" } else { format }) else { continue };
             axis[column] = '┬';
             let begin = column.saturating_sub(text.len() / 2).min(width.saturating_sub(text.len()));
