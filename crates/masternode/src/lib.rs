@@ -51,5 +51,5 @@ pub use chasar_fleet::{About, Counters, FleetSnapshot, NodeSnapshot, Settings, S
 pub use chasar_link::{Endpoint, EndpointError};
 pub use config::{Config, HistoryConfig, HttpConfig};
 pub use error::{StartError, StopError, WorkerError};
-pub use history::StoreSource;
+pub use history::{StoreSource, store_matcher};
 pub use running::{Addresses, Masternode, Running};

@@ -35,8 +35,8 @@ pub(crate) use instances::Instances;
 pub(crate) use keep::JOB;
 use keep::Scribe;
 pub(crate) use row::{Layout, SeriesOf};
-pub use source::StoreSource;
-pub(crate) use source::{converted, warnings};
+pub(crate) use source::warnings;
+pub use source::{StoreSource, store_matcher};
 pub(crate) use store::{Upkeep, open, scribe};
 
 /// Between two commits.

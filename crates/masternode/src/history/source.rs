@@ -115,7 +115,7 @@ impl<'a> StoreSource<'a> {
 impl Source for StoreSource<'_> {
     fn select(&self, request: &Request<'_>) -> Result<Answer> {
         self.stopped()?;
-        let matchers: Vec<Matcher> = request.matchers.iter().map(converted).collect::<Result<_>>()?;
+        let matchers: Vec<Matcher> = request.matchers.iter().map(store_matcher).collect::<Result<_>>()?;
         if let Some(answer) = self.folded(&matchers, request)? {
             return Ok(answer);
         }
@@ -229,18 +229,19 @@ fn mixed(old: &[(Tier, i64, i64)]) -> &'static str {
     }
 }
 
-/// The same condition for the store. Both compile patterns alike.
+/// The same condition for the store. Patterns mean what they mean in Go.
 ///
 /// # Errors
 /// When the store refuses a pattern.
-pub(crate) fn converted(matcher: &chasar_query::Matcher) -> Result<Matcher> {
+pub fn store_matcher(matcher: &chasar_query::Matcher) -> Result<Matcher> {
     let op = match matcher.op {
         MatchOp::Equal => chasar_tsdb::MatchOp::Equal,
         MatchOp::NotEqual => chasar_tsdb::MatchOp::NotEqual,
         MatchOp::Match => chasar_tsdb::MatchOp::Regex,
         MatchOp::NoMatch => chasar_tsdb::MatchOp::NotRegex,
     };
-    Matcher::new(&*matcher.name, op, &*matcher.value).map_err(failed)
+    let value = matcher.pattern().unwrap_or_else(|| matcher.value.clone());
+    Matcher::new(&*matcher.name, op, value).map_err(failed)
 }
 
 fn failed(error: chasar_tsdb::Error) -> Error {
@@ -288,5 +289,21 @@ impl Times {
             self.0 = Arc::new(times);
         }
         self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_mean_for_the_store_what_they_mean_in_a_query() {
+        for (pattern, value) in [(r"\Q.*\E", ".*"), ("a.b", "a\nb"), (r"\d", "7"), ("a{", "a{")] {
+            let ours = chasar_query::Matcher::new("l", MatchOp::Match, pattern).unwrap();
+            assert!(ours.matches(value), "{pattern}");
+            assert!(store_matcher(&ours).unwrap().matches(value), "{pattern}");
+        }
+        let digits = chasar_query::Matcher::new("l", MatchOp::NoMatch, r"\d").unwrap();
+        assert!(store_matcher(&digits).unwrap().matches("\u{0967}"), "only ASCII has digits");
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chasar_query::parse_selector;
 use chasar_top::text::is_harmless;
-use chasar_tsdb::{Labels, MatchOp, Matcher, NAME, Snapshot};
+use chasar_tsdb::{Labels, Matcher, NAME, Snapshot};
 
 use super::folder;
 use super::progress::Progress;
@@ -79,15 +79,7 @@ fn selectors(texts: &[String]) -> Result<Vec<Vec<Matcher>>, Failure> {
     for text in texts {
         let wrong = |e: &dyn std::fmt::Display| Failure::wrong(format_args!("--match {text}: {e}"));
         let matchers = parse_selector(text).map_err(|e| wrong(&e))?;
-        let matchers = matchers.iter().map(|m| {
-            let op = match m.op {
-                chasar_query::MatchOp::Equal => MatchOp::Equal,
-                chasar_query::MatchOp::NotEqual => MatchOp::NotEqual,
-                chasar_query::MatchOp::Match => MatchOp::Regex,
-                chasar_query::MatchOp::NoMatch => MatchOp::NotRegex,
-            };
-            Matcher::new(&m.name, op, &m.value)
-        });
+        let matchers = matchers.iter().map(chasar_masternode::store_matcher);
         all.push(matchers.collect::<Result<Vec<_>, _>>().map_err(|e| wrong(&e))?);
     }
     if all.is_empty() {

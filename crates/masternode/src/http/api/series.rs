@@ -7,7 +7,7 @@ use chasar_tsdb::{Labels, Matcher, NAME, Store};
 use super::json;
 use super::params::{Params, invalid};
 use super::reply::{Failure, Reply};
-use crate::history::{converted, warnings};
+use crate::history::{store_matcher, warnings};
 use crate::http::choice::MAX_SELECTORS;
 
 pub(crate) fn series(store: &Store, params: &Params) -> Result<Reply, Failure> {
@@ -74,7 +74,7 @@ fn selectors(params: &Params) -> Result<Vec<Vec<Matcher>>, Failure> {
     }
     let read = |text: &&str| {
         let matchers = chasar_query::parse_selector(text).map_err(|e| invalid("match[]", &e.to_string()))?;
-        Ok(matchers.iter().map(converted).collect::<Result<_, _>>()?)
+        Ok(matchers.iter().map(store_matcher).collect::<Result<_, _>>()?)
     };
     texts.iter().map(read).collect()
 }
