@@ -215,9 +215,17 @@ fn theirs(
         sent += request.samples();
         Ok(sender.send(&request)?)
     };
+    let mut last = vec![i64::MIN; sources.len()];
     samples.play(|source, time, values| {
+        let time = if even {
+            // A host that was too busy to tick in time would have two samples in a second.
+            whole_second(time, samples.phase_ms()).max(last[source].saturating_add(1000))
+        } else {
+            time
+        };
+        last[source] = time;
         let rows = &mut waiting[source];
-        rows.push((if even { whole_second(time, samples.phase_ms()) } else { time }, values.to_vec()));
+        rows.push((time, values.to_vec()));
         if rows.len() == BATCH_ROWS { send(source, rows) } else { Ok(()) }
     })?;
     waiting.iter_mut().enumerate().try_for_each(|(source, rows)| send(source, rows))?;
