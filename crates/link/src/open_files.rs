@@ -1,8 +1,9 @@
 //! Each connection takes a descriptor. At the limit libzmq spins: accepting fails 150,000 times a second and
 //! a core is gone. So raise the limit at start, and say so when it is too low for the nodes expected.
 
-/// Descriptors a masternode needs besides its connections: listeners, history files, HTTP, its own.
-const RESERVE: u64 = 256;
+/// Descriptors a masternode needs besides its connections: listeners, HTTP, its own, and those of the history, which
+/// after two years is about 900 files.
+const RESERVE: u64 = 1_280;
 
 /// Why the number of descriptors is not enough.
 #[derive(Debug, thiserror::Error)]
