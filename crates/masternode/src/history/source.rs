@@ -97,7 +97,8 @@ impl<'a> StoreSource<'a> {
     /// Rollups of times of which there are no samples any more, by tier, and the stretch of each.
     fn before_samples(&self, request: &Request<'_>) -> Vec<(Tier, i64, i64)> {
         let mut parts = Vec::new();
-        let Some((mut end_ms, _)) = self.stats.raw.times_ms else { return parts };
+        // Without files of samples there are only those in memory, which are newer than all rollups.
+        let mut end_ms = self.stats.raw.times_ms.map_or(i64::MAX, |(first_ms, _)| first_ms);
         for (tier, of) in [(Tier::Minute, self.stats.minute), (Tier::Hour, self.stats.hour)] {
             let Some((first_ms, _)) = of.times_ms else { continue };
             let from_ms = first_ms.max(request.from_ms);
@@ -149,15 +150,17 @@ impl Source for StoreSource<'_> {
         if !joined.is_empty() {
             warnings.push(format!(
                 "before {} only the last value of each {} is kept",
-                super::time::rfc3339(self.stats.raw.times_ms.map_or(0, |t| t.0)),
+                super::time::rfc3339(old[0].2 + step_ms(old[0].0)),
                 name(old[0].0)
             ));
         }
         let tier = if joined.is_empty() { "raw" } else { mixed(&old) };
         for one in raw {
             let (times, values) = joined.entry(one.labels).or_default();
-            times.extend(one.times_ms);
-            values.extend(one.values);
+            // What came late can lie among the rollups, which have it already.
+            let new = times.last().map_or(0, |last| one.times_ms.partition_point(|t| t <= last));
+            times.extend(&one.times_ms[new..]);
+            values.extend(&one.values[new..]);
         }
         let series = joined
             .into_iter()

@@ -1,8 +1,10 @@
 //! A whole masternode over real sockets.
 
 mod api;
+mod differential;
 mod history;
 mod http;
 mod reports;
 mod restart;
 mod site;
+mod source;
