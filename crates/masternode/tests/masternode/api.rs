@@ -370,3 +370,47 @@ fn promtool_takes_it_for_a_prometheus() {
     let labels = run(&["query", "labels", &url, "job"]);
     assert_eq!(labels.trim(), "chasar");
 }
+
+/// Queries that are far too dear end with an error, and neither reports nor other requests wait.
+#[test]
+fn dear_queries_keep_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut impatient = config(folder.path());
+    // An answer may take longer than a client may be silent.
+    impatient.http.as_mut().unwrap().idle_timeout = std::time::Duration::from_millis(300);
+    let site = Site { running: Masternode::start(impatient).unwrap(), folder };
+    let address = site.running.addresses().http.unwrap();
+    let one = "mad_over_time(vector(time())[10000s:1s])";
+    let (dear, huge) = (encoded(&[one; 9].join("+")), encoded("sum_over_time(vector(1)[1y:1ms])"));
+    let path = |query| format!("/api/v1/query_range?query={query}&start=0&end=10999&step=1&timeout=1s");
+    let wanted =
+        [(path(&dear), 503, "timeout"), (path(&dear), 503, "timeout"), (path(&huge), 422, "execution")];
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = wanted
+            .iter()
+            .map(|(path, ..)| {
+                let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+                scope.spawn(move || read(&ask(address, &request)))
+            })
+            .collect();
+        let mut node = site.node();
+        let mut slowest = std::time::Duration::ZERO;
+        let mut sequence = 0;
+        while asking.iter().any(|a| !a.is_finished()) {
+            node.report(&report("n1", "s", sequence));
+            sequence += 1;
+            let begun = std::time::Instant::now();
+            assert_eq!(site.get("/health", "").status, 200);
+            slowest = slowest.max(begun.elapsed());
+        }
+        assert!(slowest < std::time::Duration::from_secs(1), "another request took {slowest:?}");
+        for (asked, (path, status, kind)) in asking.into_iter().zip(&wanted) {
+            let (got, answer) = asked.join().unwrap();
+            assert_eq!((got, &answer["errorType"]), (*status, &json!(kind)), "{path}: {answer}");
+        }
+        until("all reports", || {
+            let accepted = site.metric("chasar_reports_accepted_total");
+            if accepted == sequence as f64 { Ok(()) } else { Err(format!("{accepted} of {sequence}")) }
+        });
+    });
+}

@@ -71,14 +71,14 @@ fn fleet() -> Vec<One> {
             let labels = [("instance", instance), ("job", "chasar"), ("code", code)];
             let mut total = 0.0;
             let reset = 300 + 211 * at as i64 + 100 * step;
-            let mut value = move |s: i64| {
+            let value = move |s: i64| {
                 if s % reset == reset - 1 {
                     total = 0.0;
                 }
                 total += ((s * 7919 + seed) % (step * 3)) as f64;
                 Some(total)
             };
-            add("requests_total", &labels, Kind::Counter, Box::new(move |s| value(s)));
+            add("requests_total", &labels, Kind::Counter, Box::new(value));
         }
         for zone in ["cpu", "disk"] {
             let labels = [("instance", instance), ("job", "chasar"), ("zone", zone)];
