@@ -132,6 +132,47 @@ fn history_is_looked_into_and_copied_while_it_is_written() {
 }
 
 #[test]
+fn what_a_computer_reports_is_asked_in_promql() {
+    let home = folder();
+    let masternode = Masternode::start(home.path());
+    let _clientnode = masternode.clientnode(home.path());
+    let url = format!("http://{}", masternode.http);
+    let query = |args: &[&str]| {
+        let output = chasar(home.path()).arg("query").args(args).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let deadline = Instant::now() + SOON;
+    let until = |args: &[&str], found: &dyn Fn(&str) -> bool| loop {
+        let (code, stdout, stderr) = query(args);
+        assert_eq!(code, Some(0), "{args:?}: {stderr}");
+        if found(&stdout) {
+            return stdout;
+        }
+        assert!(Instant::now() < deadline, "{args:?} finds nothing: {stderr}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let table = until(&["up", "--url", &url], &|stdout| stdout.contains("instance"));
+    assert!(table.starts_with("value  metric  instance") && table.contains("\n    1  up      "), "{table}");
+    // Beside the masternode, from its folder of history, the same second has the same value.
+    let of_folder =
+        until(&["node_memory_MemTotal_bytes", "--folder", "--format", "csv"], &|s| s.lines().count() == 2);
+    let at: f64 = of_folder.lines().nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    let at = (at / 1000.0).to_string();
+    let (_, of_http, _) =
+        query(&["node_memory_MemTotal_bytes", "--url", &url, "--at", &at, "--format", "csv"]);
+    assert_eq!(of_http, of_folder);
+    let range = ["count_over_time(up[5s])", "--url", &url, "--range", "10s", "--step", "1s"];
+    until(&range, &|stdout| stdout.lines().count() > 2);
+    let (code, plot, _) = query(&[&range[..], &["--format", "plot"]].concat());
+    assert!(code == Some(0) && plot.contains('└') && plot.contains("a value every 1s"), "{plot}");
+    // What the masternode refuses is told with its words.
+    let (code, _, stderr) = query(&["up", "--url", &url, "--range", "1d", "--step", "1s"]);
+    assert!(code == Some(2) && stderr.contains("11,000 points"), "{code:?} {stderr}");
+    let (code, _, stderr) = query(&["up * on(job) group_left up + on() {job=~\".+\"}", "--url", &url]);
+    assert!(code == Some(1) && stderr.starts_with("error: execution: "), "{code:?} {stderr}");
+}
+
+#[test]
 fn a_port_in_use_is_one_clear_line() {
     let home = folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
