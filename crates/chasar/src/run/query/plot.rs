@@ -98,9 +98,9 @@ pub(super) fn plot(plot: &Plot, room: Room) -> String {
         line += &drawing.row(row, room.colour, named.len(), several);
         put(line);
     }
-    let (axis, times) = ticks::axis(plot.from_ms, plot.to_ms, width);
+    let (axis, times) = ticks::axis(plot.from_ms, plot.to_ms, width, left + 2);
     put(format!("{} └{axis}", " ".repeat(left)));
-    put(fit(&format!("{}{times}", " ".repeat(left + 2)), room.columns).trim_end().to_owned());
+    put(fit(&times, room.columns).into_owned());
     put(paint(&fit(&ticks::caption(plot.from_ms, plot.to_ms, plot.step_ms), room.columns), DIM));
     for (at, index) in named.iter().enumerate() {
         let mark = if several { format!("{} ", LETTERS[at]) } else { String::new() };
@@ -176,8 +176,10 @@ struct Drawing {
     width: usize,
     /// Row of each mark.
     marks: Vec<usize>,
-    /// Letters at the end of a row.
+    /// Letters at the end of a row, of lines that reach it.
     ends: Vec<Vec<usize>>,
+    /// Letters of lines that end before: column, row, line.
+    early: Vec<(usize, usize, usize)>,
 }
 
 impl Drawing {
@@ -196,6 +198,7 @@ impl Drawing {
         };
         let mut canvas = Canvas::new(width, height);
         let mut ends = vec![Vec::new(); height];
+        let mut early = Vec::new();
         // Those without a name lie below the others.
         let nameless = (0..plot.lines.len()).filter(|index| !named.contains(index));
         for (index, owner) in nameless
@@ -215,11 +218,18 @@ impl Drawing {
                 canvas.line(from, dot, owner);
                 before = Some((*time, dot));
             }
-            if let Some((_, (_, end))) = before.filter(|_| owner < named.len()) {
-                ends[end / DOWN].push(owner);
+            if let Some((_, (x, y))) = before.filter(|_| owner < named.len()) {
+                let (column, row) = (x / ACROSS, y / DOWN);
+                if column + 2 < width { early.push((column + 1, row, owner)) } else { ends[row].push(owner) }
             }
         }
-        Drawing { canvas, width, marks: marks.values.iter().map(|value| y(*value) / DOWN).collect(), ends }
+        Drawing {
+            canvas,
+            width,
+            marks: marks.values.iter().map(|value| y(*value) / DOWN).collect(),
+            ends,
+            early,
+        }
     }
 
     /// One row, with the letters of the lines that end in it.
@@ -235,7 +245,13 @@ impl Drawing {
         let of = |owner: usize| if owner < named { COLOURS[owner % COLOURS.len()] } else { DIM };
         for column in 0..self.width {
             match self.canvas.cell(column, row) {
-                None => text.push(' '),
+                None => match self.early.iter().find(|(x, y, _)| several && (*x, *y) == (column, row)) {
+                    None => text.push(' '),
+                    Some((_, _, owner)) => {
+                        switch(&mut text, of(*owner));
+                        text.push(LETTERS[*owner]);
+                    }
+                },
                 Some((pattern, owner)) => {
                     switch(&mut text, of(owner));
                     let lettered = !colour && several && owner < named;
@@ -302,6 +318,17 @@ mod tests {
         }
         assert!(!text.contains("n23") && text.contains("and 24 more, none as high"), "{text}");
         assert!(text.contains("30 not drawn: NaN or infinite"), "{text}");
+    }
+
+    #[test]
+    fn a_letter_is_where_its_line_ends() {
+        let of_line = |name: &str, value: f64, end: i64| line(name, (0..=end).map(|i| (i * 1000, value)));
+        let text = drawn(&of(vec![of_line("x", 1.0, 40), of_line("y", 3.0, 20)], 40_000, 1000), 60, 16);
+        let row =
+            |letter: char| text.lines().find(|l| l.contains('┤') && l.trim_end().ends_with(letter)).unwrap();
+        assert_eq!(row('a').chars().count(), row('a').trim_end().chars().count());
+        assert!((55..=60).contains(&row('a').chars().count()), "{text}");
+        assert!((28..=36).contains(&row('b').chars().count()), "{text}");
     }
 
     #[test]

@@ -72,8 +72,9 @@ fn shown(ms: i64, format: &str) -> Option<String> {
     Some(time.strftime(format).to_string())
 }
 
-/// The line below the drawing, so many columns wide, and the times below its marks.
-pub(super) fn axis(from_ms: i64, to_ms: i64, width: usize) -> (String, String) {
+/// The line below the drawing, so many columns wide, and the times below its marks, which may begin so many
+/// columns before it.
+pub(super) fn axis(from_ms: i64, to_ms: i64, width: usize, margin: usize) -> (String, String) {
     let mut axis: Vec<char> = vec!['─'; width];
     let mut times = String::new();
     let span = to_ms.saturating_sub(from_ms).max(1);
@@ -101,7 +102,8 @@ pub(super) fn axis(from_ms: i64, to_ms: i64, width: usize) -> (String, String) {
             let is_day = (HOUR..DAY).contains(&step) && mark.rem_euclid(DAY) == 0;
             let Some(text) = shown(mark, if is_day { "%m-%d" } else { format }) else { continue };
             axis[column] = '┬';
-            let begin = column.saturating_sub(text.len() / 2).min(width.saturating_sub(text.len()));
+            let begin = (margin + column).saturating_sub(text.len() / 2);
+            let begin = begin.min((margin + width).saturating_sub(text.len()));
             if begin >= times.len() + usize::from(!times.is_empty()) {
                 times = pad(&times, begin, false) + &text;
             }
@@ -143,14 +145,15 @@ mod tests {
             (7 * DAY, 40, &[0, 11, 23, 34], "11-15    11-17       11-19      11-21"),
             (400 * DAY, 60, &[10, 24, 37, 51], "        01-25         04-25        07-25         10-24"),
         ] {
-            let (axis, shown) = axis(at, at + span, width);
+            let (axis, shown) = axis(at, at + span, width, 0);
             assert_eq!(axis.chars().count(), width);
             let found: Vec<usize> =
                 axis.chars().enumerate().filter(|(_, c)| *c == '┬').map(|(at, _)| at).collect();
             assert_eq!((found.as_slice(), shown.as_str()), (marks, times), "{axis}");
         }
-        assert_eq!(axis(at, at, 10).0.chars().count(), 10);
-        assert_eq!(axis(i64::MIN, i64::MAX, 10).0.chars().count(), 10);
+        assert_eq!(axis(at - 20_000, at, 20, 4).1, "22:13:00  22:13:10");
+        assert_eq!(axis(at, at, 10, 0).0.chars().count(), 10);
+        assert_eq!(axis(i64::MIN, i64::MAX, 10, 0).0.chars().count(), 10);
         assert_eq!(caption(at, at + HOUR, Some(15_000)), "2023-11-14 UTC, a value every 15s");
         assert_eq!(caption(at, at + DAY, None), "2023-11-14 to 2023-11-15 UTC");
     }
