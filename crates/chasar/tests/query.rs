@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use chasar_tsdb::storage::Disk;
@@ -302,7 +302,7 @@ fn a_terminal_gets_a_plot_in_colours_that_fits() {
             "stty rows 20 cols 60; unset COLUMNS; exec {} query node_load1 --folder h --at 1700002800 --range 1h",
             env!("CARGO_BIN_EXE_chasar")
         );
-        let mut command = Command::new("script");
+        let mut command = std::process::Command::new("script");
         command
             .args(["--quiet", "--flush", "--return", "--command", &line, "/dev/null"])
             .current_dir(home.path());
