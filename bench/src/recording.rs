@@ -73,9 +73,18 @@ impl Recording {
     /// # Errors
     /// When the file is missing or has no reports.
     pub fn read(path: &Path) -> io::Result<Recording> {
+        Recording::read_without(path, &[])
+    }
+
+    /// Reads a recording and leaves out what its reports have under these keys: hosts that tell less.
+    ///
+    /// # Errors
+    /// As [`Recording::read`].
+    pub fn read_without(path: &Path, keys: &[String]) -> io::Result<Recording> {
         let text = zstd::decode_all(std::fs::File::open(path)?)?;
         let reports: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
-        Recording::new(&reports).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
+        Recording::of(&reports, keys)
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
     }
 
     /// Prepares successive reports of one host, each a JSON text.
@@ -83,10 +92,19 @@ impl Recording {
     /// # Errors
     /// When one is no JSON, or there are none.
     pub fn new(reports: &[impl AsRef<[u8]>]) -> io::Result<Recording> {
-        let reports = reports
+        Recording::of(reports, &[])
+    }
+
+    fn of(reports: &[impl AsRef<[u8]>], without: &[String]) -> io::Result<Recording> {
+        let mut reports = reports
             .iter()
             .map(|text| serde_json::from_slice(text.as_ref()))
             .collect::<Result<Vec<Json>, _>>()?;
+        for report in &mut reports {
+            if let Json::Object(members) = report {
+                members.retain(|(key, _)| !without.contains(key));
+            }
+        }
         let (Some(first), Some(last)) = (reports.first(), reports.last()) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no reports"));
         };

@@ -42,11 +42,14 @@ struct Options {
     /// What the nodes play.
     #[arg(long, default_value = "bench/data/host.jsonl.zst")]
     recording: PathBuf,
+    /// Keys of the reports to leave out, for hosts that tell less, such as sockets,network.
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<String>,
 }
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
-    let recording = Recording::read(&options.recording)?;
+    let recording = Recording::read_without(&options.recording, &options.without)?;
     let history = if options.no_history { "off" } else { "on" };
     let masternode = Masternode::start(&options.program, &["--history", history])?;
     let fleet = Fleet::connect(masternode.reports, options.nodes)?;
