@@ -28,7 +28,7 @@ const INBOX: usize = 64;
 /// Batches between core and stream.
 const OUTBOX: usize = 256;
 /// Batches between core and history.
-const HISTORY: usize = 256;
+const HISTORY: usize = 64;
 /// Questions to the history.
 const QUESTIONS: usize = 64;
 /// Batches between stream and recorder.

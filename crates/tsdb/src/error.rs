@@ -63,6 +63,9 @@ pub enum Error {
     /// There is a writer already.
     #[error("the store has a writer already")]
     SecondWriter,
+    /// Who asked ended it.
+    #[error("it was ended before it was done")]
+    Ended,
     /// A label matcher is not usable.
     #[error("the pattern of a matcher is not usable: {0}")]
     Pattern(String),

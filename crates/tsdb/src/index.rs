@@ -72,12 +72,24 @@ impl Matcher {
     }
 }
 
+/// What a set takes beside its texts: two tables, and its places in the lists of its labels.
+const SET_BYTES: usize = 160;
+/// What a label takes beside its texts.
+const LABEL_BYTES: usize = 64;
+
+/// About what a set takes in memory; a text that no other set has is there twice.
+fn bytes_of(labels: &Labels) -> usize {
+    labels.iter().map(|(name, value)| name.len() + 2 * value.len() + LABEL_BYTES).sum::<usize>() + SET_BYTES
+}
+
 /// Label sets with numbers that are never given out twice.
 #[derive(Default)]
 pub(crate) struct Table {
     numbers: HashMap<Labels, u32>,
     sets: HashMap<u32, (Labels, Kind)>,
     next: u32,
+    /// About what all sets take in memory.
+    bytes: usize,
     /// Which sets have a label with a value.
     postings: HashMap<Box<str>, HashMap<Box<str>, Vec<u32>>>,
 }
@@ -94,6 +106,7 @@ impl Table {
         }
         let number = self.next;
         self.next += 1;
+        self.bytes += bytes_of(labels);
         self.numbers.insert(labels.clone(), number);
         self.sets.insert(number, (labels.clone(), kind));
         for (name, value) in labels.iter() {
@@ -116,12 +129,17 @@ impl Table {
         self.numbers.len()
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Forgets all sets whose number is not wanted.
     pub(crate) fn retain(&mut self, wanted: impl Fn(u32) -> bool) {
         let gone: Vec<Labels> =
             self.sets.extract_if(|number, _| !wanted(*number)).map(|(_, (labels, _))| labels).collect();
         let mut touched = BTreeSet::new();
         for labels in &gone {
+            self.bytes -= bytes_of(labels);
             self.numbers.remove(labels);
             touched.extend(labels.iter());
         }

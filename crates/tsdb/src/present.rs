@@ -14,9 +14,17 @@ impl Snapshot {
     /// (both included). Files tell it without being decoded, for the stretch that they have of a
     /// series: up to two minutes for what is new, up to a day for what is old.
     ///
+    /// `go_on` is told again and again how many were found so far, and ends the search with `false`.
+    ///
     /// # Errors
-    /// As [`Snapshot::select`].
-    pub fn series(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Result<Selection<Labels>> {
+    /// As [`Snapshot::select`]; [`Error::Ended`] when `go_on` said so.
+    pub fn series(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+        mut go_on: impl FnMut(usize) -> bool,
+    ) -> Result<Selection<Labels>> {
         let (shared, view) = self.parts();
         let matched = read(&shared.names).select(matchers)?;
         let mut found: HashMap<(u32, u32), ()> = HashMap::new();
@@ -30,6 +38,9 @@ impl Snapshot {
             for source in sources {
                 let fitting = pane.metrics_of(source).filter(|m| matched.fits(*m, source));
                 found.extend(fitting.map(|metric| ((metric, source), ())));
+                if !go_on(found.len()) {
+                    return Err(Error::Ended);
+                }
             }
         }
         for open in view.segments.iter().rev() {
@@ -40,6 +51,9 @@ impl Snapshot {
             // Every rollup has a count, whatever else it has.
             let column = if segment.header.tier == Tier::Raw { Column::Value } else { Column::Count };
             for number in self.metrics_in(open, &matched) {
+                if !go_on(found.len()) {
+                    return Err(Error::Ended);
+                }
                 let metric = open.metrics[number as usize];
                 for entry in segment.chunks_of(number, column) {
                     let range = entry.first_source as usize..=entry.last_source as usize;

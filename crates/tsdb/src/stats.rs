@@ -40,6 +40,8 @@ pub struct Stats {
     pub metrics: u64,
     /// Sources that are known.
     pub sources: u64,
+    /// Memory that their names take, about.
+    pub name_bytes: u64,
     /// Samples written.
     pub accepted_total: u64,
     /// Samples dropped since there was one of that series and time.
@@ -84,6 +86,7 @@ impl Store {
         let names = read(&shared.names);
         stats.metrics = names.metrics.len() as u64;
         stats.sources = names.sources.len() as u64;
+        stats.name_bytes = (names.metrics.bytes() + names.sources.bytes()) as u64;
         let counters = &shared.counters;
         for (figure, counter) in [
             (&mut stats.accepted_total, &counters.accepted),

@@ -84,6 +84,13 @@ impl Writer {
         Writer { shared, pending: Vec::new(), values: Vec::new(), open: Vec::new() }
     }
 
+    /// Memory that the names of all metrics and sources take, about. Names are forgotten when no file has
+    /// samples of theirs any more; who takes them from strangers has to see that there are not too many.
+    pub fn name_bytes(&self) -> usize {
+        let names = read(&self.shared.names);
+        names.metrics.bytes() + names.sources.bytes()
+    }
+
     /// The source with these labels.
     pub fn source(&self, labels: &Labels) -> SourceHandle {
         SourceHandle(write(&self.shared.names).source(labels))

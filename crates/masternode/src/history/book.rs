@@ -64,7 +64,7 @@ impl Node {
         for newest in self.newest.iter_mut().filter_map(Option::take) {
             let end = |value: &f64| if is_there(*value) { STALE } else { ABSENT };
             let ends: Vec<f64> = newest.values.iter().map(end).collect();
-            keep.row(&self.source, &newest.layout, at_ms.unwrap_or(newest.at_ms + 1), &ends);
+            keep.row(&self.source, &newest.layout, at_ms.unwrap_or(newest.at_ms.saturating_add(1)), &ends);
         }
     }
 }
@@ -368,6 +368,17 @@ mod tests {
                 "h 3000 chasar_process_count 0",
             ]
         );
+    }
+
+    #[test]
+    fn an_absurd_time_is_no_end_of_the_world() {
+        let (mut book, mut keep) = (Book::default(), Kept::default());
+        let a: Arc<str> = "a".into();
+        for at_ms in [i64::MAX, i64::MIN] {
+            book.report(&a, &disk("h", at_ms, Some(1), None), false, 0, &mut keep);
+            book.down("a", &mut keep);
+        }
+        assert!(keep.take().iter().any(|line| line.contains(&format!("{} size_bytes end", i64::MIN + 1))));
     }
 
     #[test]

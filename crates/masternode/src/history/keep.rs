@@ -59,16 +59,23 @@ impl<K: Keep> Keep for Option<K> {
     }
 }
 
+/// Most memory for names of series, which hosts choose; what would be beyond it is not stored.
+/// A fleet of 20,000 takes a tenth of that.
+const MAX_NAME_BYTES: usize = 1 << 30;
+
 /// Writes into a store.
 pub(crate) struct Scribe {
     writer: Writer,
     up: LayoutHandle,
+    max_name_bytes: usize,
+    /// Samples that were not stored since their names would have been too many.
+    pub(crate) unnamed: u64,
 }
 
 impl Scribe {
     pub(crate) fn new(writer: Writer) -> Result<Scribe, LabelError> {
         let up = writer.layout([(&Labels::new([(NAME, "up")])?, Kind::Gauge)]);
-        Ok(Scribe { writer, up })
+        Ok(Scribe { writer, up, max_name_bytes: MAX_NAME_BYTES, unnamed: 0 })
     }
 
     /// Makes all that was kept durable; what is wrong with the store is in its health.
@@ -77,31 +84,50 @@ impl Scribe {
         let _ = self.writer.commit(now_ms);
     }
 
-    fn source<'a>(&self, source: &'a Source) -> &'a SourceHandle {
-        source.handle.get_or_init(|| {
+    fn is_full(&self) -> bool {
+        self.writer.name_bytes() >= self.max_name_bytes
+    }
+
+    /// None when its name would be one too many.
+    fn source<'a>(&self, source: &'a Source) -> Option<&'a SourceHandle> {
+        if source.handle.get().is_none() && self.is_full() {
+            return None;
+        }
+        Some(source.handle.get_or_init(|| {
             let labels = [("instance", &*source.instance), ("job", JOB)];
             // A host name has at most 255 bytes, so these are always labels.
             self.writer.source(&Labels::new(labels).unwrap_or_else(|_| Labels::empty()))
-        })
+        }))
     }
 
-    fn layout<'a>(&self, layout: &'a Layout) -> &'a LayoutHandle {
-        layout.handle.get_or_init(|| {
+    /// None when its names would be too many.
+    fn layout<'a>(&self, layout: &'a Layout) -> Option<&'a LayoutHandle> {
+        if layout.handle.get().is_none() && self.is_full() {
+            return None;
+        }
+        Some(layout.handle.get_or_init(|| {
             let metrics: Vec<_> = layout.series().map(|series| (labels(series), kind(series))).collect();
             self.writer.layout(metrics.iter().map(|(labels, kind)| (labels, *kind)))
-        })
+        }))
     }
 }
 
 impl Keep for Scribe {
     fn row(&mut self, source: &Source, layout: &Layout, at_ms: i64, values: &[f64]) {
-        let (source, layout) = (self.source(source).clone(), self.layout(layout).clone());
+        let (Some(source), Some(layout)) = (self.source(source).cloned(), self.layout(layout).cloned())
+        else {
+            self.unnamed += values.iter().filter(|value| is_there(**value)).count() as u64;
+            return;
+        };
         let taken = self.writer.row(&source, &layout, at_ms, values);
         debug_assert!(taken.is_ok(), "{taken:?}");
     }
 
     fn up(&mut self, source: &Source, at_ms: i64, is_up: Option<bool>) {
-        let source = self.source(source).clone();
+        let Some(source) = self.source(source).cloned() else {
+            self.unnamed += 1;
+            return;
+        };
         let value = is_up.map_or(STALE, |is_up| f64::from(u8::from(is_up)));
         let taken = self.writer.row(&source, &self.up, at_ms, &[value]);
         debug_assert!(taken.is_ok(), "{taken:?}");
@@ -119,5 +145,37 @@ fn kind(series: SeriesOf<'_>) -> Kind {
     match series.metric.kind {
         catalog::Kind::Counter => Kind::Counter,
         catalog::Kind::Gauge | catalog::Kind::Info => Kind::Gauge,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::row::{Part, Rows};
+
+    #[test]
+    fn hosts_cannot_fill_the_memory_with_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = chasar_tsdb::storage::Disk::open(folder.path()).unwrap();
+        let (store, _) = chasar_tsdb::Store::open(Arc::new(disk), chasar_tsdb::Options::default()).unwrap();
+        let mut scribe = Scribe::new(store.writer().unwrap()).unwrap();
+        scribe.max_name_bytes = 100_000;
+        let source = Source::new("h".into());
+        let layout = |name: &str| {
+            let mut rows = Rows::default();
+            rows.push(Part::Processes, &catalog::process::CPU, &[name], 1.0);
+            Layout::new(&rows.row(Part::Processes).shape)
+        };
+        let known = layout("known");
+        scribe.row(&source, &known, 1_000, &[1.0]);
+        for i in 0..1_000 {
+            scribe.row(&source, &layout(&format!("{i:01000}")), 1_000, &[1.0]);
+        }
+        assert!(scribe.writer.name_bytes() < 110_000, "{}", scribe.writer.name_bytes());
+        assert!(scribe.unnamed > 900, "{}", scribe.unnamed);
+        // What is known goes on.
+        let before = scribe.unnamed;
+        scribe.row(&source, &known, 2_000, &[1.0]);
+        assert_eq!(scribe.unnamed, before);
     }
 }

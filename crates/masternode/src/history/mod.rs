@@ -72,8 +72,10 @@ pub(crate) enum Question {
 /// Reports that may wait in the core while the queue is full: what ten thousand nodes say while the
 /// second before is committed.
 const WAITING_REPORTS: usize = 16_384;
-/// The rest waits so long for the thread when the core ends.
-const LAST_WORD: Duration = Duration::from_secs(5);
+/// Entries of a batch: the queue is bounded in batches.
+const BATCH: usize = 256;
+/// The rest waits so long for the thread when the core ends; a stop has 5 seconds in all.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// The core's end of the queue.
 pub(crate) struct Entries {
@@ -96,19 +98,28 @@ impl Entries {
     pub(crate) fn hand_on(&mut self, entries: Vec<Entry>) {
         self.reports += entries.iter().filter(|entry| is_report(entry)).count();
         self.waiting.extend(entries);
-        while self.reports > self.most {
-            let oldest = self.waiting.iter().position(is_report);
-            oldest.map(|at| self.waiting.remove(at));
-            self.counts.history_dropped.add(1);
-            self.reports -= 1;
+        let too_many = self.reports.saturating_sub(self.most);
+        if too_many > 0 {
+            let mut left = too_many;
+            self.waiting.retain(|entry| {
+                let goes = left > 0 && is_report(entry);
+                left -= usize::from(goes);
+                !goes
+            });
+            self.counts.history_dropped.add(too_many as u64);
+            self.reports -= too_many;
         }
-        if self.waiting.is_empty() {
-            return;
-        }
-        match self.queue.try_send(mem::take(&mut self.waiting).into()) {
-            Err(TrySendError::Full(batch)) => self.waiting = batch.into(),
-            // Without the thread the whole program ends.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => self.reports = 0,
+        while !self.waiting.is_empty() {
+            let piece: Vec<_> = self.waiting.drain(..self.waiting.len().min(BATCH)).collect();
+            let reports = piece.iter().filter(|entry| is_report(entry)).count();
+            match self.queue.try_send(piece) {
+                // Without the thread the whole program ends.
+                Ok(()) | Err(TrySendError::Disconnected(_)) => self.reports -= reports,
+                Err(TrySendError::Full(piece)) => {
+                    piece.into_iter().rev().for_each(|entry| self.waiting.push_front(entry));
+                    return;
+                }
+            }
         }
     }
 
@@ -183,6 +194,7 @@ impl History {
     fn commit(&mut self, book: &mut Book, complained: &mut Option<Instant>) {
         if let Some(scribe) = &mut self.scribe {
             scribe.commit(self.clock.now().unix_ms);
+            self.counts.history_left_out.add(mem::take(&mut scribe.unnamed));
         }
         let Some(text) = book.instances.changed() else { return };
         if let Err(cause) = replace(&self.instances_path, text.as_bytes()) {

@@ -8,6 +8,8 @@ use chasar_tsdb::{Matcher, Rollup, RollupSeries, Selection, Snapshot, Stats, Sto
 
 /// Samples that are read between two looks whether it is still worth it.
 const SAMPLES_AT_ONCE: usize = 4 << 20;
+/// What comes later than that is not taken, with the longest time that raw samples are kept by default.
+const MOST_LATE_MS: i64 = 31 * 86_400_000;
 /// Files that are named in warnings; of more there is the number.
 const DAMAGE_NAMED: usize = 5;
 
@@ -36,7 +38,7 @@ impl<'a> StoreSource<'a> {
         Ok(())
     }
 
-    /// First and last time of anything, as far as files tell; what is newer than them is in memory.
+    /// First time of anything, as far as files tell; what is newer than them is in memory.
     fn oldest_ms(&self) -> Option<i64> {
         [self.stats.raw, self.stats.minute, self.stats.hour].iter().filter_map(|t| Some(t.times_ms?.0)).min()
     }
@@ -60,11 +62,7 @@ impl<'a> StoreSource<'a> {
             damage.extend(warnings(&group));
             samples += group.series.iter().map(|s| s.values.len() as u64).sum::<u64>();
             if samples > request.max_samples {
-                let message = format!(
-                    "query processing would load too many samples into memory in query execution: more than {}",
-                    request.max_samples
-                );
-                return Err(Error { kind: Kind::Limit, message, span: None, place: None });
+                return Err(too_many(request));
             }
             all.extend(group.series.into_iter().map(Raw::from));
         }
@@ -76,22 +74,61 @@ impl<'a> StoreSource<'a> {
     fn folded(&self, matchers: &[Matcher], request: &Request<'_>) -> Result<Option<Answer>> {
         let Some((tier, step_ms, fold)) = exact_tier(&request.hints) else { return Ok(None) };
         let last_ms = request.to_ms.saturating_sub(step_ms - 1);
-        let found = self.snapshot.rollups(matchers, tier, request.from_ms, last_ms).map_err(failed)?;
-        let warnings = warnings(&found);
-        let mut strings = Strings::default();
-        let mut series = Vec::with_capacity(found.series.len());
-        let mut times = Times::default();
-        for one in found.series {
-            let Some(values) = one.rollups.iter().map(|r| folded(r, fold)).collect::<Option<Vec<f64>>>()
-            else {
-                // Counters keep no smallest, largest and sum.
-                return Ok(None);
-            };
-            let starts = one.rollups.iter().map(|r| r.start_ms).collect();
-            let labels = strings.labels(&one.labels);
-            series.push(Samples { labels, times_ms: times.shared(starts), values: Arc::new(values) });
+        let mut joined = Joined::new();
+        let warnings =
+            self.rollups(matchers, request, (tier, request.from_ms, last_ms), |labels, rollups| {
+                let (times, values) = joined.entry(labels).or_default();
+                for rollup in rollups {
+                    // Counters keep no smallest, largest and sum.
+                    let Some(value) = folded(&rollup, fold) else { return false };
+                    times.push(rollup.start_ms);
+                    values.push(value);
+                }
+                true
+            })?;
+        let Some(warnings) = warnings else { return Ok(None) };
+        Ok(Some(Answer { series: samples(joined), tier: name(tier), folded: true, warnings }))
+    }
+
+    /// Rollups of a tier and stretch, a slice of time after the other so that they are never all in memory;
+    /// `take` gets those of a series in a slice, and may end it. What could not be read; none when ended.
+    fn rollups(
+        &self,
+        matchers: &[Matcher],
+        request: &Request<'_>,
+        (tier, from_ms, last_ms): (Tier, i64, i64),
+        mut take: impl FnMut(chasar_tsdb::Labels, Vec<Rollup>) -> bool,
+    ) -> Result<Option<Vec<String>>> {
+        // Nothing is older than the files but what came late and is in memory.
+        let Some(oldest_ms) = self.oldest_ms() else { return Ok(None) };
+        let from_ms = from_ms.max(oldest_ms.saturating_sub(MOST_LATE_MS));
+        let series = self.snapshot.series_at_most(matchers).map_err(failed)?.max(1);
+        // An hour at least: of a part of it as much has to be read.
+        let width = (SAMPLES_AT_ONCE as i64 / i64::try_from(series).unwrap_or(i64::MAX)).max(60);
+        let width_ms = width.saturating_mul(step_ms(tier)).max(step_ms(Tier::Hour));
+        let (mut warnings, mut count) = (Vec::new(), 0_u64);
+        let mut at_ms = from_ms;
+        while at_ms <= last_ms {
+            self.stopped()?;
+            // Slices meet at whole hours.
+            let next_ms =
+                at_ms.saturating_add(width_ms).div_euclid(step_ms(Tier::Hour)) * step_ms(Tier::Hour);
+            let found =
+                self.snapshot.rollups(matchers, tier, at_ms, last_ms.min(next_ms - 1)).map_err(failed)?;
+            warnings.extend(self::warnings(&found));
+            for RollupSeries { labels, rollups, .. } in found.series {
+                count += rollups.len() as u64;
+                if count > request.max_samples {
+                    return Err(too_many(request));
+                }
+                if !take(labels, rollups) {
+                    return Ok(None);
+                }
+            }
+            at_ms = next_ms;
         }
-        Ok(Some(Answer { series, tier: name(tier), folded: true, warnings }))
+        warnings.truncate(DAMAGE_NAMED + 1);
+        Ok(Some(warnings))
     }
 
     /// Rollups of times of which there are no samples any more, by tier, and the stretch of each.
@@ -135,21 +172,21 @@ impl Source for StoreSource<'_> {
                 .collect();
             return Ok(Answer { series, tier: "raw", folded: false, warnings });
         }
-        let mut joined: BTreeMap<chasar_tsdb::Labels, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
+        let mut joined = Joined::new();
         // The oldest first, so that times ascend.
-        for (tier, from_ms, last_ms) in old.iter().rev() {
-            self.stopped()?;
-            let found = self.snapshot.rollups(&matchers, *tier, *from_ms, *last_ms).map_err(failed)?;
-            warnings.extend(self::warnings(&found));
-            for RollupSeries { labels, rollups, .. } in found.series {
+        for part in old.iter().rev() {
+            let step_ms = step_ms(part.0);
+            let more = self.rollups(&matchers, request, *part, |labels, rollups| {
                 let (times, values) = joined.entry(labels).or_default();
-                times.extend(rollups.iter().map(|r| r.start_ms + step_ms(*tier) - 1));
+                times.extend(rollups.iter().map(|r| r.start_ms + step_ms - 1));
                 values.extend(rollups.iter().map(|r| r.last));
-            }
+                true
+            })?;
+            warnings.extend(more.unwrap_or_default());
         }
         if !joined.is_empty() {
             warnings.push(format!(
-                "before {} only the last value of each {} is kept",
+                "before {} only the last value of each {} is kept; at other moments there may be none",
                 super::time::rfc3339(old[0].2 + step_ms(old[0].0)),
                 name(old[0].0)
             ));
@@ -162,16 +199,29 @@ impl Source for StoreSource<'_> {
             times.extend(&one.times_ms[new..]);
             values.extend(&one.values[new..]);
         }
-        let series = joined
-            .into_iter()
-            .map(|(labels, (of, values))| Samples {
-                labels: strings.labels(&labels),
-                times_ms: times.shared(of),
-                values: Arc::new(values),
-            })
-            .collect();
-        Ok(Answer { series, tier, folded: false, warnings })
+        Ok(Answer { series: samples(joined), tier, folded: false, warnings })
     }
+}
+
+/// Times and values of series as they come together, by labels.
+type Joined = BTreeMap<chasar_tsdb::Labels, (Vec<i64>, Vec<f64>)>;
+
+fn samples(joined: Joined) -> Vec<Samples> {
+    let (mut strings, mut times) = (Strings::default(), Times::default());
+    let of = |(labels, (of, values)): (chasar_tsdb::Labels, (Vec<i64>, Vec<f64>))| Samples {
+        labels: strings.labels(&labels),
+        times_ms: times.shared(of),
+        values: Arc::new(values),
+    };
+    joined.into_iter().map(of).collect()
+}
+
+fn too_many(request: &Request<'_>) -> Error {
+    let message = format!(
+        "query processing would load too many samples into memory in query execution: more than {}",
+        request.max_samples
+    );
+    Error { kind: Kind::Limit, message, span: None, place: None }
 }
 
 struct Raw {

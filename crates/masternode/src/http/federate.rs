@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::choice::Choice;
-use super::metrics::{TEXT, newest};
+use super::metrics::{TEXT, newest, no_answer};
 use super::{Sources, nodes};
 use crate::printable::printable;
 
@@ -24,7 +24,7 @@ pub(crate) async fn page(
             return (StatusCode::BAD_REQUEST, format!("match[]: {}\n", printable(&problem))).into_response();
         }
     };
-    let nodes = newest(&sources, None).await;
+    let Some(nodes) = newest(&sources, None).await else { return no_answer() };
     let now_ms = Some(sources.clock.now().unix_ms);
     let body = nodes::Page { head: String::new(), nodes, choice, now_ms }.body();
     ([(header::CONTENT_TYPE, TEXT)], body).into_response()

@@ -66,6 +66,10 @@ pub(crate) struct Busy(Arc<AtomicUsize>);
 pub(crate) struct Held(Busy);
 
 impl Busy {
+    fn is_held(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
     pub(crate) fn hold(&self) -> Held {
         self.0.fetch_add(1, Ordering::Relaxed);
         Held(self.clone())
@@ -104,7 +108,7 @@ impl TimedStream {
     fn overdue<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             ready!(self.deadline.as_mut().poll(context));
-            if self.busy.0.load(Ordering::Relaxed) == 0 {
+            if !self.busy.is_held() {
                 break;
             }
             self.progress();
@@ -124,7 +128,10 @@ impl AsyncRead for TimedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Ready(Ok(())) if self.deadline.is_elapsed() => self.overdue(context),
+            // What was read while an answer is made must not get lost.
+            Poll::Ready(Ok(())) if self.deadline.is_elapsed() && !self.busy.is_held() => {
+                self.overdue(context)
+            }
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => self.overdue(context),
         }

@@ -1,6 +1,7 @@
 //! `/metrics`: the masternode about itself, and the newest samples of all nodes.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -15,6 +16,9 @@ use super::exposition::Exposition;
 use super::{Sources, nodes, process};
 use crate::history::{Newest, Question};
 use crate::printable::printable;
+
+/// How long the history thread may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The exposition format's name.
 pub(crate) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,7 +40,7 @@ pub(crate) async fn page(
     let of_nodes = job.is_none_or(|job| job == "chasar");
     let head = if of_itself { render(&sources) } else { String::new() };
     let body = if of_nodes {
-        let newest = newest(&sources, instance.cloned()).await;
+        let Some(newest) = newest(&sources, instance.cloned()).await else { return no_answer() };
         if let (Some(instance), true) = (instance, newest.is_empty()) {
             let text =
                 format!("no node has the instance {}; up in /metrics lists them\n", printable(instance));
@@ -49,14 +53,19 @@ pub(crate) async fn page(
     ([(header::CONTENT_TYPE, TEXT)], body).into_response()
 }
 
-/// None of a masternode that is stopping.
-pub(crate) async fn newest(sources: &Sources, instance: Option<String>) -> Vec<Newest> {
+/// The newest samples of nodes; nothing when the history thread does not answer in time: it waits for
+/// a disk, or the masternode is stopping.
+pub(crate) async fn newest(sources: &Sources, instance: Option<String>) -> Option<Vec<Newest>> {
     let (answer, reply) = oneshot::channel();
-    // The queue is empty but for a moment: the thread answers before it takes the next reports.
-    match sources.questions.try_send(Question::Newest { instance, answer }) {
-        Ok(()) => reply.await.unwrap_or_default(),
-        Err(_) => Vec::new(),
-    }
+    sources.questions.try_send(Question::Newest { instance, answer }).ok()?;
+    tokio::time::timeout(PATIENCE, reply).await.ok()?.ok()
+}
+
+/// What to say when there is nothing.
+pub(crate) fn no_answer() -> Response {
+    let text =
+        "the newest samples are not to be had: the history waits for its disk, or the masternode stops\n";
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
 fn render(sources: &Sources) -> String {
@@ -230,7 +239,7 @@ fn own(out: &mut Exposition, sources: &Sources) {
     );
     out.counter(
         "chasar_history_left_out_total",
-        "Samples left out because a node has too many series.",
+        "Samples left out because a node has too many series, or all nodes have too many names.",
         counts.history_left_out.get(),
     );
     if let Some(store) = &sources.store {
@@ -309,6 +318,7 @@ fn history(out: &mut Exposition, store: &Store, upkeep_ms: u64) {
     );
     out.gauge("chasar_history_memory_bytes", "Memory they take, about.", stats.head_bytes);
     out.gauge("chasar_history_metrics", "Metrics with their own labels.", stats.metrics);
+    out.gauge("chasar_history_name_bytes", "Memory that the names of series take, about.", stats.name_bytes);
     out.gauge("chasar_history_sources", "Sources of samples: nodes, by the names they had.", stats.sources);
     out.counter(
         "chasar_history_upkeep_seconds_total",

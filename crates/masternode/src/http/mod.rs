@@ -142,7 +142,7 @@ impl Task {
                 guard::check(guard.clone(), counts.clone(), request, next)
             }))
             .with_state(sources);
-        runtime.block_on(async move {
+        let result = runtime.block_on(async move {
             let listener = LimitedListener::new(
                 server.listener,
                 server.config.max_connections,
@@ -160,7 +160,10 @@ impl Task {
                 result = serve.into_future() => result.map_err(|e| e.to_string()),
                 () = async { let _ = stopped.await; tokio::time::sleep(LINGER).await } => Ok(()),
             }
-        })
+        });
+        // Queries that nobody waits for any more end by themselves.
+        runtime.shutdown_timeout(LINGER);
+        result
     }
 }
 

@@ -95,7 +95,8 @@ fn who_is_up_is_stored_each_second() {
     assert!(values(&ups).is_sorted_by(|a, b| a >= b), "{ups:?}");
     let steps = ups.windows(2).map(|pair| pair[1].0 - pair[0].0);
     for step in steps {
-        assert!(step >= 1_000, "{step}");
+        // By the wall clock; the seconds are those of the other one.
+        assert!(step >= 900, "{step}");
     }
     assert_eq!(site.metric("chasar_history_state{state=\"good\"}"), 1.0);
     assert!(site.metric("chasar_history_samples_total") >= ups.len() as f64);

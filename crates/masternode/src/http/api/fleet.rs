@@ -1,5 +1,7 @@
 //! `metadata` and `targets`: what metrics there are, and who sends them.
 
+use std::ops::Range;
+
 use chasar_wire::catalog;
 use serde_json::{Map, Value, json};
 
@@ -8,6 +10,9 @@ use super::reply::{Failure, Reply};
 use crate::history::time::rfc3339;
 use crate::history::{JOB, Newest};
 use crate::http::Sources;
+
+/// The years 1 to 9999.
+const YEARS_MS: Range<i64> = -62_135_596_800_000..253_402_300_800_000;
 
 pub(crate) fn metadata(params: &Params) -> Result<Reply, Failure> {
     let (limit, wanted) = (params.limit("limit")?, params.get("metric"));
@@ -30,7 +35,8 @@ pub(crate) fn targets(nodes: &[Newest], params: &Params, sources: &Sources) -> R
         .iter()
         .filter(|_| state != "dropped" && (pool.is_empty() || pool == JOB))
         .map(|node| {
-            let at_ms = node.rows.iter().map(|row| row.at_ms).max();
+            // A node's clock can say anything, and Go reads years of four digits only.
+            let at_ms = node.rows.iter().map(|row| row.at_ms).max().filter(|ms| YEARS_MS.contains(ms));
             let last = at_ms.map_or("0001-01-01T00:00:00Z".to_owned(), rfc3339);
             let (health, error) =
                 if node.is_up { ("up", "") } else { ("down", "no reports of the node come") };

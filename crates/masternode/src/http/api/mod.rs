@@ -111,7 +111,11 @@ async fn answer(asked: Asked, sources: Sources, gate: Arc<Gate>, busy: Busy, req
     // What needs the history thread is asked for before.
     let newest = match asked.endpoint {
         Endpoint::Targets => super::metrics::newest(&sources, None).await,
-        _ => Vec::new(),
+        _ => Some(Vec::new()),
+    };
+    let Some(newest) = newest else {
+        let failure = Failure::unavailable("the history is busy; try again in a moment");
+        return Err(failure).into_response(gzip);
     };
     let timeout = match params.timeout() {
         Ok(timeout) => timeout,
@@ -126,11 +130,11 @@ async fn answer(asked: Asked, sources: Sources, gate: Arc<Gate>, busy: Busy, req
             Endpoint::QueryExemplars => query::exemplars(&params),
             Endpoint::FormatQuery => query::format(&params),
             Endpoint::ParseQuery => query::tree(&params),
-            Endpoint::Series => store().and_then(|store| series::series(store, &params)),
-            Endpoint::Labels => store().and_then(|store| series::names(store, &params)),
+            Endpoint::Series => store().and_then(|store| series::series(store, &params, stop)),
+            Endpoint::Labels => store().and_then(|store| series::names(store, &params, stop)),
             Endpoint::LabelValues => {
                 let label = asked.label.as_deref().unwrap_or_default();
-                store().and_then(|store| series::values(store, label, &params))
+                store().and_then(|store| series::values(store, label, &params, stop))
             }
             Endpoint::Metadata => fleet::metadata(&params),
             Endpoint::Targets => fleet::targets(&newest, &params, &sources),
@@ -142,7 +146,7 @@ async fn answer(asked: Asked, sources: Sources, gate: Arc<Gate>, busy: Busy, req
             }
             Endpoint::BuildInfo => Ok(status::build()),
             Endpoint::RuntimeInfo => Ok(status::runtime(sources.store.as_ref(), asked.started_ms)),
-            Endpoint::Tsdb => store().and_then(|store| status::tsdb(store, &params, now_ms)),
+            Endpoint::Tsdb => store().and_then(|store| status::tsdb(store, &params, now_ms, stop)),
             Endpoint::Flags => Ok(status::flags()),
             Endpoint::Config => Ok(status::config()),
             Endpoint::Unknown => {

@@ -44,6 +44,11 @@ impl Failure {
         Failure::new("bad_data", StatusCode::BAD_REQUEST, message)
     }
 
+    /// It is asked for as it should be, and still has no answer.
+    pub(crate) fn execution(message: impl Into<String>) -> Failure {
+        Failure::new("execution", StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
     pub(crate) fn not_found(message: impl Into<String>) -> Failure {
         Failure::new("not_found", StatusCode::NOT_FOUND, message)
     }
@@ -68,9 +73,7 @@ impl From<chasar_query::Error> for Failure {
         let message = error.to_string();
         match error.kind {
             Kind::Parse => super::params::invalid("query", &message),
-            Kind::Execution | Kind::Limit => {
-                Failure::new("execution", StatusCode::UNPROCESSABLE_ENTITY, message)
-            }
+            Kind::Execution | Kind::Limit => Failure::execution(message),
             Kind::Timeout => Failure::timeout(message),
             _ => Failure::internal(message),
         }

@@ -3,6 +3,7 @@
 use chasar_tsdb::Store;
 use serde_json::{Value, json};
 
+use super::gate::Stop;
 use super::gate::{CONCURRENT, TIMEOUT};
 use super::params::Params;
 use super::reply::{Failure, Reply};
@@ -45,13 +46,13 @@ pub(crate) fn runtime(store: Option<&Store>, started_ms: i64) -> Reply {
     }))
 }
 
-pub(crate) fn tsdb(store: &Store, params: &Params, now_ms: i64) -> Result<Reply, Failure> {
+pub(crate) fn tsdb(store: &Store, params: &Params, now_ms: i64, stop: &Stop<'_>) -> Result<Reply, Failure> {
     let limit = match params.limit("limit")? {
         usize::MAX => TOP,
         limit => limit,
     };
     let stats = store.stats();
-    let counts = counts(store, now_ms - HEAD_MS, i64::MAX)?;
+    let counts = counts(store, now_ms - HEAD_MS, i64::MAX, stop)?;
     let series: u64 = counts.iter().map(|(_, count)| count).sum();
     let snapshot = store.snapshot();
     let mut labels: Vec<(String, usize)> = snapshot
