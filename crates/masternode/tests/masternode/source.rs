@@ -131,4 +131,9 @@ fn what_is_too_much_or_takes_too_long_ends() {
     let source = StoreSource::new(&store, None);
     let error = query.instant(&source, BEGIN_MS + 4 * HOUR_MS, &few).unwrap_err();
     assert_eq!(error.kind, chasar_query::Kind::Limit, "{error}");
+    // Rollups are counted while they are read: 60 of each of two series.
+    let minutes = Query::parse("min_over_time(load[1h])").unwrap();
+    let few = Options { max_samples: 119, ..Options::default() };
+    let error = minutes.instant(&source, BEGIN_MS + 2 * HOUR_MS - 60_001, &few).unwrap_err();
+    assert_eq!(error.kind, chasar_query::Kind::Limit, "{error}");
 }
