@@ -2,7 +2,7 @@
 
 use crate::aggregate;
 use crate::annotations::Annotations;
-use crate::ast::{At, Binary, Call, Expr, Node, Selector, Subquery};
+use crate::ast::{At, Binary, Call, Expr, Node, Selector, Subquery, ValueType};
 use crate::binary;
 use crate::error::{Error, Result};
 use crate::functions::{self, Op};
@@ -37,10 +37,16 @@ impl Evaluator<'_> {
         if grid.steps > 1 && !matches!(expr.node, Node::Number(_) | Node::Text(_)) && invariant(expr) {
             let once = Grid { steps: 1, ..grid };
             let value = self.eval(expr, once)?;
-            if let Value::Vector(rows) = &value {
-                self.meter.hold(rows.len(), grid.steps)?;
+            match &value {
+                Value::Vector(rows) => self.meter.hold(rows.len(), grid.steps)?,
+                Value::Scalar(_) => self.meter.hold(1, grid.steps)?,
+                Value::Text(_) => {}
             }
             return Ok(value.spread(grid.steps));
+        }
+        // A scalar is a column too; parentheses only pass one on.
+        if expr.value_type() == ValueType::Scalar && !matches!(expr.node, Node::Paren(_)) {
+            self.meter.hold(1, grid.steps)?;
         }
         match &expr.node {
             Node::Number(number) => Ok(Value::Scalar(vec![*number; grid.steps])),
@@ -190,6 +196,7 @@ impl Evaluator<'_> {
                 Ok(Value::Scalar(only_values(&rows, grid.steps)))
             }
             Op::Vector => {
+                self.meter.hold(1, grid.steps)?;
                 let values = self.scalar(&call.args[0], grid)?;
                 let labels = crate::labels::Labels::default();
                 Ok(Value::Vector(vec![Row { labels, drop_name: false, values }]))

@@ -309,7 +309,10 @@ pub(crate) fn call(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Gri
             let rows = eval.vector(&args[0], grid)?;
             let to = match args.get(1) {
                 Some(to) => eval.scalar(to, grid)?,
-                None => vec![1.0; grid.steps],
+                None => {
+                    eval.meter.hold(1, grid.steps)?;
+                    vec![1.0; grid.steps]
+                }
             };
             Ok(map_steps(rows, |v, s| math::round(v, to[s])))
         }
@@ -317,6 +320,7 @@ pub(crate) fn call(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Gri
             let rows = match args.first() {
                 Some(arg) => eval.vector(arg, grid)?,
                 None => {
+                    eval.meter.hold(1, grid.steps)?;
                     let values = grid.times().map(|t| t as f64 / 1000.0).collect();
                     vec![Row { labels: Labels::default(), drop_name: false, values }]
                 }
