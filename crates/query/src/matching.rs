@@ -1,7 +1,9 @@
 //! Operators between two vectors: which series belong together, and what comes of them.
 
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::ast::{Binary, Group, Matching, Operator};
 use crate::binary::{arithmetic, compare};
@@ -84,7 +86,7 @@ pub(crate) fn vectors(
     let (many, one) = if swapped { (right, left) } else { (left, right) };
     let fill = node.matching.fill;
     let (fill_many, fill_one) = if swapped { (fill.1, fill.0) } else { fill };
-    let pairing = Pairing { node, swapped, fill_many, fill_one, span };
+    let pairing = Pairing { node, swapped, fill_many, fill_one, steps, span, meter };
     let ones = by_signature(&one, &node.matching);
     let manies = by_signature(&many, &node.matching);
     let busy = |rows: &[Row]| {
@@ -105,37 +107,32 @@ pub(crate) fn vectors(
     }
     let mut out = Vec::new();
     // In the order of the many side; signatures that only the other side has come last.
-    let mut done: HashSet<&Labels> = HashSet::new();
-    let signatures: Vec<Labels> = many.iter().map(|r| signature(&r.labels, &node.matching)).collect();
+    let mut done: HashSet<Labels> = HashSet::new();
     let empty = Vec::new();
-    for key in &signatures {
-        if !done.insert(key) {
+    for row in &many {
+        let key = signature(&row.labels, &node.matching);
+        let others = ones.get(&key).unwrap_or(&empty);
+        if (others.is_empty() && fill_one.is_none()) || done.contains(&key) {
             continue;
         }
-        let members = manies.get(key).unwrap_or(&empty);
-        let others = ones.get(key).unwrap_or(&empty);
-        if others.is_empty() && fill_one.is_none() {
-            continue;
-        }
-        meter.hold(members.len().max(1), steps)?;
-        meter.work(members.len() as u64 * others.len() as u64 * steps as u64)?;
-        pairing.group(&many, members, &one, others, key, steps, &mut out)?;
+        let members = manies.get(&key).unwrap_or(&empty);
+        pairing.group(&many, members, &one, others, &key, &mut out)?;
+        done.insert(key);
     }
     if fill_many.is_some() {
         for row in &one {
             let key = signature(&row.labels, &node.matching);
-            if !manies.contains_key(&key) && !signatures.contains(&key) {
-                meter.hold(1, steps)?;
-                let others = ones.get(&key).unwrap_or(&empty);
-                pairing.group(&many, &empty, &one, others, &key, steps, &mut out)?;
+            if manies.contains_key(&key) || done.contains(&key) {
+                continue;
             }
+            let others = ones.get(&key).unwrap_or(&empty);
+            pairing.group(&many, &empty, &one, others, &key, &mut out)?;
+            done.insert(key);
         }
     }
     let message = match node.matching.group {
-        Group::OneToOne => {
-            "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-        }
-        _ => "multiple matches for labels: grouping labels must ensure unique matches",
+        Group::OneToOne => NOT_EXPLICIT,
+        _ => NOT_UNIQUE,
     };
     merge_same(out, span).map_err(|_| Error::execution(span, message))
 }
@@ -165,17 +162,59 @@ fn unique(
     Ok(())
 }
 
+const NOT_EXPLICIT: &str =
+    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+const NOT_UNIQUE: &str = "multiple matches for labels: grouping labels must ensure unique matches";
+
 struct Pairing<'a> {
     node: &'a Binary,
     swapped: bool,
     fill_many: Option<f64>,
     fill_one: Option<f64>,
+    steps: usize,
     span: Span,
+    meter: &'a Meter<'a>,
+}
+
+/// Series of the one side that give a result the same labels, put together: at a step only one of
+/// them has a value.
+struct Partner<'a> {
+    labels: &'a Labels,
+    values: Cow<'a, [f64]>,
 }
 
 impl Pairing<'_> {
+    fn partners<'r>(&self, one: &'r [Row], others: &[usize]) -> Result<Vec<Partner<'r>>> {
+        let include = &self.node.matching.include;
+        let mut places: HashMap<Vec<Option<&Arc<str>>>, usize> = HashMap::new();
+        let mut partners: Vec<Partner<'r>> = Vec::new();
+        for other in others {
+            let Row { labels, values, .. } = &one[*other];
+            let place = match others.len() {
+                1 => 0,
+                _ => {
+                    let given = include.iter().map(|name| labels.shared(name)).collect();
+                    *places.entry(given).or_insert(partners.len())
+                }
+            };
+            let Some(partner) = partners.get_mut(place) else {
+                partners.push(Partner { labels, values: Cow::Borrowed(values) });
+                continue;
+            };
+            self.meter.work(self.steps as u64)?;
+            if matches!(partner.values, Cow::Borrowed(_)) {
+                self.meter.hold(1, self.steps)?;
+            }
+            for (into, value) in partner.values.to_mut().iter_mut().zip(values) {
+                if is_absent(*into) {
+                    *into = *value;
+                }
+            }
+        }
+        Ok(partners)
+    }
+
     /// All series of one signature.
-    #[allow(clippy::too_many_arguments, reason = "both sides with their members, and where results go")]
     fn group(
         &self,
         many: &[Row],
@@ -183,57 +222,45 @@ impl Pairing<'_> {
         one: &[Row],
         others: &[usize],
         key: &Labels,
-        steps: usize,
         out: &mut Vec<Row>,
     ) -> Result<()> {
-        let one_to_one = self.node.matching.group == Group::OneToOne;
-        // Whether a result of this signature is there already, for one-to-one.
-        let mut taken = vec![false; if one_to_one && members.len() > 1 { steps } else { 0 }];
+        let steps = self.steps;
+        let partners = self.partners(one, others)?;
+        let mut taken = Taken::new(self, members.len());
+        // Where the one side has nothing.
+        let fill_one = match self.fill_one {
+            Some(fill) => {
+                let lacks = |s: usize| partners.iter().all(|p| is_absent(p.values[s]));
+                let values: Vec<f64> = (0..steps).map(|s| if lacks(s) { fill } else { ABSENT }).collect();
+                self.meter.work(((partners.len() + 1) * steps) as u64)?;
+                Some(values)
+            }
+            None => None,
+        };
         for at in members {
             let row = &many[*at];
-            if let (&[other], None) = (others, self.fill_one) {
-                let other = &one[other];
-                let values = self.columns(&row.values, &other.values);
-                self.taken(&values, &mut taken)?;
-                self.push(&row.labels, row.drop_name, Some(&other.labels), values, out);
-                continue;
-            }
-            // Several on the one side, each at its own steps: each gives results with its labels.
-            let mut covered = vec![false; steps];
-            for other in others {
-                let other = &one[*other];
-                covered.iter_mut().zip(&other.values).for_each(|(c, v)| *c |= is_there(*v));
-                let values: Vec<f64> = (0..steps)
-                    .map(|s| {
-                        let (a, b) = (row.values[s], other.values[s]);
-                        if is_there(a) && is_there(b) { self.value(a, b) } else { ABSENT }
-                    })
-                    .collect();
-                self.taken(&values, &mut taken)?;
-                self.push(&row.labels, row.drop_name, Some(&other.labels), values, out);
-            }
-            if let Some(fill) = self.fill_one {
-                let values: Vec<f64> = (0..steps)
-                    .map(|s| {
-                        let a = row.values[s];
-                        if is_there(a) && !covered[s] { self.value(a, fill) } else { ABSENT }
-                    })
-                    .collect();
-                self.taken(&values, &mut taken)?;
-                self.push(&row.labels, row.drop_name, None, values, out);
+            let found = partners.iter().map(|p| (Some(p.labels), &*p.values));
+            for (labels, column) in found.chain(fill_one.iter().map(|column| (None, &column[..]))) {
+                self.meter.work(steps as u64)?;
+                taken.pair(self, row, labels, column)?;
+                let values = self.columns(&row.values, column);
+                self.push(&row.labels, row.drop_name, labels, values, out)?;
             }
         }
         if let Some(fill) = self.fill_many {
+            let mut lonely = vec![true; steps];
+            for at in members {
+                self.meter.work(steps as u64)?;
+                lonely.iter_mut().zip(&many[*at].values).for_each(|(l, v)| *l &= is_absent(*v));
+            }
             for other in others {
+                self.meter.work(steps as u64)?;
                 let other = &one[*other];
-                let lonely = |s: usize| members.iter().all(|at| is_absent(many[*at].values[s]));
-                let values: Vec<f64> = (0..steps)
-                    .map(|s| {
-                        let b = other.values[s];
-                        if is_there(b) && lonely(s) { self.value(fill, b) } else { ABSENT }
-                    })
-                    .collect();
-                self.push(key, false, Some(&other.labels), values, out);
+                let fill = |(b, lonely): (&f64, &bool)| {
+                    if is_there(*b) && *lonely { self.value(fill, *b) } else { ABSENT }
+                };
+                let values: Vec<f64> = other.values.iter().zip(&lonely).map(fill).collect();
+                self.push(key, false, Some(&other.labels), values, out)?;
             }
         }
         Ok(())
@@ -257,33 +284,10 @@ impl Pairing<'_> {
         }
     }
 
-    fn taken(&self, values: &[f64], taken: &mut [bool]) -> Result<()> {
-        for (taken, _) in taken.iter_mut().zip(values).filter(|(_, v)| is_there(**v)) {
-            if *taken {
-                let message = "multiple matches for labels: many-to-one matching must be explicit \
-                               (group_left/group_right)";
-                return Err(Error::execution(self.span, message));
-            }
-            *taken = true;
-        }
-        Ok(())
-    }
-
-    fn push(
-        &self,
-        many: &Labels,
-        drop_name: bool,
-        one: Option<&Labels>,
-        values: Vec<f64>,
-        out: &mut Vec<Row>,
-    ) {
-        if values.iter().all(|v| is_absent(*v)) {
-            return;
-        }
+    fn labels(&self, many: &Labels, one: Option<&Labels>) -> Labels {
         let matching = &self.node.matching;
-        let compares = self.node.op.compares();
         let mut labels = many.clone();
-        if !compares {
+        if !self.node.op.compares() {
             labels = labels.nameless();
         }
         if matching.group == Group::OneToOne {
@@ -293,6 +297,79 @@ impl Pairing<'_> {
             let value = one.and_then(|one| one.shared(name)).cloned().unwrap_or_else(|| "".into());
             labels = labels.with(&name.as_str().into(), &value);
         }
-        out.push(Row { labels, drop_name: drop_name || self.node.bool, values });
+        labels
+    }
+
+    fn push(
+        &self,
+        many: &Labels,
+        drop_name: bool,
+        one: Option<&Labels>,
+        values: Vec<f64>,
+        out: &mut Vec<Row>,
+    ) -> Result<()> {
+        if values.iter().all(|v| is_absent(*v)) {
+            return Ok(());
+        }
+        self.meter.hold(1, self.steps)?;
+        let node = self.node;
+        // A name that is taken from the one side, or that only arithmetic would have dropped, stays.
+        let named = node.matching.include.iter().any(|name| name == NAME);
+        let drop_name = node.bool || (drop_name && node.op.compares() && !named);
+        out.push(Row { labels: self.labels(many, one), drop_name, values });
+        Ok(())
+    }
+}
+
+/// Which results of a signature are there already at which steps, also those that a comparison
+/// then drops: whether series fit together must not hang on their values.
+enum Taken {
+    /// One member cannot get in its own way, and what is not filtered is found by its result.
+    Unasked,
+    /// One-to-one: at each step one pair.
+    Steps(Vec<bool>),
+    /// At each step one pair for the same labels.
+    Labels(HashMap<Labels, Vec<bool>>),
+}
+
+impl Taken {
+    fn new(pairing: &Pairing<'_>, members: usize) -> Taken {
+        let node = pairing.node;
+        if members < 2 {
+            Taken::Unasked
+        } else if node.matching.group == Group::OneToOne {
+            Taken::Steps(vec![false; pairing.steps])
+        } else if node.op.compares() && !node.bool && !node.matching.include.is_empty() {
+            Taken::Labels(HashMap::new())
+        } else {
+            Taken::Unasked
+        }
+    }
+
+    fn pair(&mut self, pairing: &Pairing<'_>, row: &Row, one: Option<&Labels>, column: &[f64]) -> Result<()> {
+        let (taken, message) = match self {
+            Taken::Unasked => return Ok(()),
+            Taken::Steps(taken) => (taken, NOT_EXPLICIT),
+            Taken::Labels(taken) => {
+                let steps = pairing.steps;
+                let taken = match taken.entry(pairing.labels(&row.labels, one)) {
+                    Entry::Occupied(taken) => taken.into_mut(),
+                    Entry::Vacant(place) => {
+                        pairing.meter.hold(1, steps / 8 + 1)?;
+                        place.insert(vec![false; steps])
+                    }
+                };
+                (taken, NOT_UNIQUE)
+            }
+        };
+        for (taken, (many, one)) in taken.iter_mut().zip(row.values.iter().zip(column)) {
+            if is_there(*many) && is_there(*one) {
+                if *taken {
+                    return Err(Error::execution(pairing.span, message));
+                }
+                *taken = true;
+            }
+        }
+        Ok(())
     }
 }

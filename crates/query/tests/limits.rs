@@ -59,6 +59,17 @@ fn samples_and_series_are_limited() {
         let options = Options { max_samples: 1_000_000, ..Options::default() };
         assert_eq!(kind(hostile, &fleet, &options), Some(Kind::Limit), "{hostile}");
     }
+    // Scalars are columns as well.
+    let chain = ["1"; 60].join("^");
+    for hostile in [
+        format!("max_over_time(vector({chain}^time())[19999s:1s])"),
+        format!("vector({}time())", "time() + ".repeat(60)),
+        format!("vector(scalar(x{{i=\"1\"}}) {})", "+ pi()".repeat(60)),
+    ] {
+        let options = Options { max_samples: 30_000, ..Options::default() };
+        let few = Fleet::new(1, 10);
+        assert_eq!(kind(&hostile, &few, &options), Some(Kind::Limit), "{hostile}");
+    }
     let huge = Query::parse("1").expect("valid").range(&fleet, 0, i64::MAX, 1, &Options::default());
     assert_eq!(huge.expect_err("too many steps").kind, Kind::Limit);
     let backwards =
@@ -71,6 +82,53 @@ fn samples_and_series_are_limited() {
             let _ = Query::parse(text).expect("valid").instant(&fleet, at, &Options::default());
         }
     }
+}
+
+/// `many` has 100 series with all samples; each of 600 series of `one` has a sample at its own step.
+struct Churn;
+
+impl Source for Churn {
+    fn select(&self, request: &Request<'_>) -> Result<Answer> {
+        let all: Vec<i64> = (0..=600).map(|s| s * 1000).collect();
+        let many = request.matchers.iter().any(|m| m.value == "many");
+        let series = (0..if many { 100 } else { 600 })
+            .map(|i| {
+                let times_ms = if many { all.clone() } else { vec![i * 1000] };
+                let labels = if many {
+                    Labels::new([("i", i.to_string())])
+                } else {
+                    Labels::new([("pid", i.to_string())])
+                };
+                Samples { labels, values: Arc::new(vec![1.0; times_ms.len()]), times_ms: Arc::new(times_ms) }
+            })
+            .collect();
+        Ok(Answer { series, tier: "raw", ..Answer::default() })
+    }
+}
+
+#[test]
+fn pairs_of_series_that_change_are_limited() {
+    let run = |text: &str, options: &Options<'_>| {
+        Query::parse(text).expect("valid").range(&Churn, 0, 600_000, 1_000, options)
+    };
+    let options = Options { max_samples: 1_000_000, lookback_ms: 500, ..Options::default() };
+    let pairs =
+        run("many * on () group_left (pid) one", &options).map(|o| o.stats).expect_err("60,000 series");
+    assert_eq!(pairs.kind, Kind::Limit);
+    let Answered::Matrix(series) = run("many * on () group_left () one", &options).expect("100 series").value
+    else {
+        panic!("a range query gives a matrix")
+    };
+    assert_eq!((series.len(), series[0].samples.len()), (100, 600));
+    let asked = Cell::new(0);
+    let stop = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 6
+    };
+    let options = Options { lookback_ms: 500, stop: Some(&stop), ..Options::default() };
+    // Nothing compares true, so nothing is held.
+    let slow = run("many > on () group_left (pid) one", &options).map(|o| o.stats).expect_err("stopped");
+    assert_eq!((slow.kind, asked.get()), (Kind::Timeout, 7));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::matcher::MatchOp;
 use crate::value::{ABSENT, Grid, Row, is_there};
 
 pub(crate) fn absent(eval: &mut Evaluator<'_>, arg: &Expr, grid: Grid) -> Result<Vec<Row>> {
+    eval.meter.hold(1, grid.steps)?;
     let mut present = vec![false; grid.steps];
     for row in eval.vector(arg, grid)? {
         present.iter_mut().zip(&row.values).for_each(|(p, v)| *p |= is_there(*v));
@@ -16,6 +17,7 @@ pub(crate) fn absent(eval: &mut Evaluator<'_>, arg: &Expr, grid: Grid) -> Result
 }
 
 pub(crate) fn absent_over_time(eval: &mut Evaluator<'_>, arg: &Expr, grid: Grid) -> Result<Vec<Row>> {
+    eval.meter.hold(1, grid.steps)?;
     let mut present = vec![false; grid.steps];
     let matrix = eval.matrix(arg, grid)?;
     for track in &matrix.tracks {
@@ -33,12 +35,17 @@ fn where_not(present: &[bool], labels: Labels) -> Vec<Row> {
 /// What a selector says of the labels of the series it does not find.
 fn labels_of(arg: &Expr) -> Labels {
     let Node::Selector(selector) = &arg.bare().node else { return Labels::default() };
-    let said_once = |name: &str| selector.matchers.iter().filter(|m| m.name == name).count() == 1;
-    Labels::new(
-        selector
-            .matchers
-            .iter()
-            .filter(|m| m.op == MatchOp::Equal && m.name != NAME && said_once(&m.name))
-            .map(|m| (m.name.as_str(), m.value.as_str())),
-    )
+    // The first `=` sets a label; any other matcher of that name that comes later removes it.
+    let mut equal: Vec<&str> = Vec::new();
+    let mut said: Vec<(&str, &str)> = Vec::new();
+    for matcher in selector.matchers.iter().filter(|m| m.name != NAME) {
+        let name = matcher.name.as_str();
+        if matcher.op == MatchOp::Equal && !equal.contains(&name) {
+            equal.push(name);
+            said.push((name, &matcher.value));
+        } else {
+            said.retain(|(n, _)| *n != name);
+        }
+    }
+    Labels::new(said)
 }
