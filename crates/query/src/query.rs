@@ -258,6 +258,26 @@ fn raw(eval: &mut Evaluator<'_>, expr: &Expr, grid: Grid) -> Result<Answered> {
     // A subquery's rows come in the order of evaluation.
     if !matches!(expr.bare().node, Node::Selector(_)) {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        return Ok(Answered::Matrix(merged(series, expr)?));
     }
     Ok(Answered::Matrix(series))
+}
+
+/// Makes one series of those with the same labels, which stand next to each other.
+fn merged(series: Vec<Series>, expr: &Expr) -> Result<Vec<Series>> {
+    let mut merged: Vec<Series> = Vec::with_capacity(series.len());
+    for one in series {
+        match merged.last_mut().filter(|last| last.labels == one.labels) {
+            Some(last) => last.samples.extend(one.samples),
+            None => merged.push(one),
+        }
+    }
+    for one in &mut merged {
+        one.samples.sort_by_key(|(time_ms, _)| *time_ms);
+        if one.samples.windows(2).any(|w| w[0].0 == w[1].0) {
+            let message = "vector cannot contain metrics with the same labelset";
+            return Err(Error::execution(expr.span, message));
+        }
+    }
+    Ok(merged)
 }
