@@ -60,7 +60,7 @@ pub(crate) fn aggregate(
         (AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk, Some(k), _) => {
             rank::limited(node.op, rows, &groups, k, meter)
         }
-        (AggregateOp::LimitRatio, Some(ratio), _) => rank::share(rows, ratio, notes),
+        (AggregateOp::LimitRatio, Some(ratio), _) => rank::share(rows, ratio, notes, meter),
         (AggregateOp::CountValues, _, Some((Value::Text(label), place))) => {
             if label.is_empty() {
                 return Err(Error::execution(*place, format!("invalid label name {label:?}")));
@@ -69,7 +69,7 @@ pub(crate) fn aggregate(
         }
         (AggregateOp::Quantile, Some((q, place)), _) => {
             meter.hold(groups.len(), steps)?;
-            q.iter().for_each(|q| notes.quantile(place, *q));
+            notes.quantiles(place, q, meter)?;
             Ok(quantiles(q, &rows, groups, steps))
         }
         (op, ..) => {

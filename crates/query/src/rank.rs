@@ -119,20 +119,21 @@ pub(crate) fn share(
     mut rows: Vec<Row>,
     (ratios, span): (&[f64], Span),
     notes: &mut Annotations<'_>,
+    meter: &Meter<'_>,
 ) -> Result<Vec<Row>> {
-    let mut limits = Vec::with_capacity(ratios.len());
-    for ratio in ratios {
-        if ratio.is_nan() {
-            return Err(Error::execution(span, "Ratio value is NaN"));
-        }
+    if ratios.iter().any(|ratio| ratio.is_nan()) {
+        return Err(Error::execution(span, "Ratio value is NaN"));
+    }
+    notes.steps(ratios, meter, |notes, ratio| {
         let limit = ratio.clamp(-1.0, 1.0);
-        if limit != *ratio {
-            let ratio = crate::print::number(*ratio);
+        if limit != ratio {
+            let ratio = crate::print::number(ratio);
             let message = format!("ratio value should be between -1 and 1, got {ratio}, capping to {limit}");
             notes.warn(span, &message);
         }
-        limits.push(limit);
-    }
+    })?;
+    meter.hold(1, ratios.len())?;
+    let limits: Vec<f64> = ratios.iter().map(|ratio| ratio.clamp(-1.0, 1.0)).collect();
     rows.retain_mut(|row| {
         let place = place_of(&row.labels);
         for (value, limit) in row.values.iter_mut().zip(&limits) {

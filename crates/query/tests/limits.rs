@@ -132,6 +132,80 @@ fn pairs_of_series_that_change_are_limited() {
 }
 
 #[test]
+fn text_of_labels_is_limited() {
+    let fleet = Fleet::new(100, 10);
+    // Doubles the text of a label, which then is longer than any replacement of it may be.
+    let doubled = |times: usize| {
+        let (front, back) = ("label_join(".repeat(times), ", \"i\", \"-\", \"i\", \"i\")".repeat(times));
+        format!("{front}x{back}")
+    };
+    let run = |text: &str, options: &Options<'_>| {
+        let query = Query::parse(text).expect("valid");
+        query.instant(&fleet, 0, options).map(|o| o.stats).map_err(|e| (e.kind, e.to_string()))
+    };
+    let small = Options { max_samples: 20_000, ..Options::default() };
+    assert!(run(&doubled(3), &small).is_ok());
+    assert_eq!(run(&doubled(10), &small).expect_err("more text than samples").0, Kind::Limit);
+    let (kind, message) = run(&doubled(20), &Options::default()).expect_err("too long a value");
+    assert!(kind == Kind::Execution && message.contains("a label's value has up to"), "{message}");
+    let grown = format!("label_replace({}, \"j\", \"{}\", \"i\", \".*\")", doubled(12), "$0".repeat(10_000));
+    let started = std::time::Instant::now();
+    let (kind, message) = run(&grown, &Options::default()).expect_err("too long a value");
+    assert!(kind == Kind::Execution && message.contains("more than 1048576"), "{message}");
+    assert!(started.elapsed().as_secs() < 10, "it was made before it was refused");
+    // Prometheus' users join labels of a few letters.
+    let joined = "label_replace(x, \"j\", \"${1}-$1\", \"i\", \"(.*)\")";
+    assert!(run(joined, &small).is_ok());
+}
+
+#[test]
+fn notes_of_many_steps_are_limited() {
+    let fleet = Fleet::new(2, 10);
+    for text in [
+        "quantile(2 + time(), x)",
+        "quantile_over_time(2 + time(), x[5s])",
+        "histogram_quantile(2 + time(), x)",
+        "limit_ratio(2 + time(), x)",
+    ] {
+        let query = Query::parse(text).expect("valid");
+        let output = query.range(&fleet, 0, 3_000_000, 1_000, &Options::default()).expect(text);
+        assert_eq!(output.warnings.len(), 100, "{text}");
+    }
+}
+
+/// A counter that loses more than whole numbers can tell, and values that overflow sums.
+struct Huge;
+
+impl Source for Huge {
+    fn select(&self, _: &Request<'_>) -> Result<Answer> {
+        let times_ms: Vec<i64> = (0..5_000).map(|s| s * 1000).collect();
+        let values = times_ms.iter().map(|t| if t % 2_000 == 0 { 1.7e308 } else { 1e308 }).collect();
+        let labels = Labels::new([("__name__", "x_total")]);
+        let series = vec![Samples { labels, times_ms: Arc::new(times_ms), values: Arc::new(values) }];
+        Ok(Answer { series, tier: "raw", ..Answer::default() })
+    }
+}
+
+#[test]
+fn windows_that_cannot_slide_ask_for_time() {
+    for text in ["rate(x_total[1h])", "avg_over_time(x_total[1h])"] {
+        let asked = Cell::new(0);
+        let stop = || {
+            asked.set(asked.get() + 1);
+            asked.get() > 2
+        };
+        let options = Options { stop: Some(&stop), ..Options::default() };
+        let query = Query::parse(text).expect("valid");
+        let error = query.range(&Huge, 0, 4_999_000, 1_000, &options).map(|o| o.stats).expect_err(text);
+        assert_eq!((error.kind, asked.get()), (Kind::Timeout, 3), "{text}");
+    }
+    let query = Query::parse("avg_over_time(x_total[1m])").expect("valid");
+    let output = query.range(&Huge, 60_000, 120_000, 1_000, &Options::default()).expect("it runs");
+    let Answered::Matrix(series) = output.value else { panic!("a range query gives a matrix") };
+    assert!(series[0].samples.iter().all(|(_, v)| (1.34e308..1.36e308).contains(v)), "{:?}", series[0]);
+}
+
+#[test]
 fn time_runs_out() {
     let fleet = Fleet::new(1000, 600);
     let asked = Cell::new(0);

@@ -83,9 +83,9 @@ fn each(
     let mut out = Vec::with_capacity(found.len());
     let mut buckets = Vec::new();
     for histogram in found {
-        eval.meter.work(histogram.bounds.len() as u64 * grid.steps as u64)?;
         let mut values = Vec::with_capacity(grid.steps);
         for step in 0..grid.steps {
+            eval.meter.work(histogram.bounds.len() as u64)?;
             histogram.at(rows, step, &mut buckets);
             let value = if buckets.is_empty() {
                 ABSENT
@@ -105,7 +105,7 @@ fn each(
 pub(crate) fn quantile(eval: &mut Evaluator<'_>, q: &Expr, arg: &Expr, grid: Grid) -> Result<Vec<Row>> {
     let qs = eval.scalar(q, grid)?;
     let rows = eval.vector(arg, grid)?;
-    qs.iter().for_each(|v| eval.notes.quantile(q.span, *v));
+    eval.notes.quantiles(q.span, &qs, &eval.meter)?;
     quantile_rows(eval, &qs, &rows, arg, grid)
 }
 
@@ -116,9 +116,11 @@ fn quantile_rows(
     arg: &Expr,
     grid: Grid,
 ) -> Result<Vec<Row>> {
+    let mut told: Option<String> = None;
     each(eval, rows, arg, grid, |eval, step, buckets, name| {
         let (value, forced) = quantile_of(qs[step], buckets);
-        if forced {
+        if forced && told.as_deref() != Some(name) {
+            told = Some(name.into());
             eval.notes.forced_monotonic(arg.span, name);
         }
         value
@@ -141,7 +143,7 @@ pub(crate) fn quantiles(
     let mut out = Vec::new();
     for arg in &args[2..] {
         let qs = eval.scalar(arg, grid)?;
-        qs.iter().for_each(|q| eval.notes.quantile(arg.span, *q));
+        eval.notes.quantiles(arg.span, &qs, &eval.meter)?;
         let found = quantile_rows(eval, &qs, &rows, &args[0], grid)?;
         for row in found {
             // The label follows the quantile where that changes from step to step.

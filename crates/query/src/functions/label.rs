@@ -13,6 +13,9 @@ use crate::value::{Grid, Row, merge_same};
 /// Longest value that a replacement may make.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
 
+/// Longest value that a replacement could make if all its groups were the whole value.
+const MAX_EXPANSION_BYTES: usize = 16 * MAX_VALUE_BYTES;
+
 pub(crate) fn replace(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Grid) -> Result<Vec<Row>> {
     let rows = eval.vector(&call.args[0], grid)?;
     let mut texts = Vec::new();
@@ -29,12 +32,17 @@ pub(crate) fn replace(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: 
         return Err(Error::execution(call.args[1].span, message));
     }
     let target: Arc<str> = target.as_str().into();
-    let mut value = String::new();
+    // Each group that the replacement names may be the whole value.
+    let groups = replacement.bytes().filter(|b| *b == b'$').count();
     let rename = |labels: &Labels| {
-        let found = regex.captures(labels.get(source).unwrap_or_default())?;
-        value.clear();
+        let text = labels.get(source).unwrap_or_default();
+        eval.meter.work((text.len() as u64).saturating_mul(1 + pattern.len() as u64))?;
+        let Some(found) = regex.captures(text) else { return Ok(None) };
+        allowed(replacement.len() + groups * text.len(), MAX_EXPANSION_BYTES, expr)?;
+        let mut value = String::new();
         found.expand(replacement, &mut value);
-        Some(value.clone())
+        allowed(value.len(), MAX_VALUE_BYTES, expr)?;
+        Ok(Some(value))
     };
     rewritten(rows, &target, rename, expr, &eval.meter)
 }
@@ -59,26 +67,34 @@ pub(crate) fn join(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: Gri
     let target: Arc<str> = target.as_str().into();
     let joined = |labels: &Labels| {
         let values: Vec<&str> = sources.iter().map(|s| labels.get(s).unwrap_or_default()).collect();
-        Some(values.join(&separator))
+        let separators = values.len().saturating_sub(1) * separator.len();
+        allowed(values.iter().map(|v| v.len()).sum::<usize>() + separators, MAX_VALUE_BYTES, expr)?;
+        Ok(Some(values.join(&separator)))
     };
     rewritten(rows, &target, joined, expr, &eval.meter)
+}
+
+/// Before a value is made, and after where its length cannot be told before.
+fn allowed(bytes: usize, most: usize, expr: &Expr) -> Result<()> {
+    if bytes > most {
+        let message = format!("a label's value has up to {bytes} bytes, more than {most}");
+        return Err(Error::execution(expr.span, message));
+    }
+    Ok(())
 }
 
 fn rewritten(
     mut rows: Vec<Row>,
     target: &Arc<str>,
-    mut value: impl FnMut(&Labels) -> Option<String>,
+    value: impl Fn(&Labels) -> Result<Option<String>>,
     expr: &Expr,
     meter: &Meter<'_>,
 ) -> Result<Vec<Row>> {
     for row in &mut rows {
         meter.work(row.values.len() as u64)?;
-        if let Some(value) = value(&row.labels) {
-            if value.len() > MAX_VALUE_BYTES {
-                let message =
-                    format!("a label's value has {} bytes, more than {MAX_VALUE_BYTES}", value.len());
-                return Err(Error::execution(expr.span, message));
-            }
+        if let Some(value) = value(&row.labels)? {
+            // Text counts as samples of the same size.
+            meter.hold(1, value.len() / size_of::<f64>() + 1)?;
             row.labels = row.labels.with(target, &value.into());
             if &**target == NAME {
                 row.drop_name = false;

@@ -23,22 +23,30 @@ pub(crate) fn sum(windows: &Windows<'_>) -> Vec<f64> {
 }
 
 /// `avg_over_time`
-pub(crate) fn average(windows: &Windows<'_>) -> Vec<f64> {
+pub(crate) fn average(windows: &Windows<'_>, work: &mut Work<'_>) -> Result<Vec<f64>> {
     let values = windows.values;
     let direct = |from: usize, to: usize| {
         let mut mean = Mean::default();
         values[from..to].iter().for_each(|v| mean.add(*v));
         mean.mean()
     };
-    if !windows.slides || values.iter().any(|v| v.abs() > 1e300) {
-        // Sums of such values can overflow where the mean does not.
-        return windows.filled(direct);
+    if !windows.slides {
+        return Ok(windows.filled(direct));
     }
+    // Sums of such values can overflow where the mean does not.
+    let huge = values.iter().any(|v| v.abs() > 1e300);
+    let mut stopped = Ok(());
     let mut sliding = Sliding::new(|at: usize| Sum::of(values[at]), Sum::join);
-    windows.filled(|from, to| {
+    let out = windows.filled(|from, to| {
         let (sum, count) = (sliding.fold(from, to), (to - from) as f64);
-        sum.sum / count + sum.lost / count
-    })
+        let mean = sum.sum / count + sum.lost / count;
+        if !huge || mean.is_finite() || stopped.is_err() {
+            return mean;
+        }
+        stopped = work((to - from) as u64);
+        direct(from, to)
+    });
+    stopped.map(|()| out)
 }
 
 /// `min_over_time`, `max_over_time`: NaN only when there is nothing else.

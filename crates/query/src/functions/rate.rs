@@ -1,16 +1,26 @@
 //! Differences within windows: rates, increases, changes and resets.
 
-use super::window::Windows;
+use super::window::{Windows, Work};
+use crate::error::Result;
 
 /// `rate`, `increase`, `delta`: the difference between the last and the first sample, drawn out to
 /// the window's edges where samples come close to them.
-pub(crate) fn extrapolated(windows: &Windows<'_>, counter: bool, per_second: bool) -> Vec<f64> {
+pub(crate) fn extrapolated(
+    windows: &Windows<'_>,
+    counter: bool,
+    per_second: bool,
+    work: &mut Work<'_>,
+) -> Result<Vec<f64>> {
     let (times, values) = (windows.times, windows.values);
     let lost = if counter { Lost::new(values) } else { Lost::None };
     let range_ms = windows.frame.range_ms;
-    windows.each(|step, from, to| {
-        if to - from < 2 {
+    let mut stopped = Ok(());
+    let out = windows.each(|step, from, to| {
+        if to - from < 2 || stopped.is_err() {
             return None;
+        }
+        if matches!(lost, Lost::Walk) {
+            stopped = work((to - from) as u64);
         }
         let last = to - 1;
         let mut result = values[last] - values[from];
@@ -45,7 +55,8 @@ pub(crate) fn extrapolated(windows: &Windows<'_>, counter: bool, per_second: boo
             factor /= range_ms as f64 / 1000.0;
         }
         Some(result * factor)
-    })
+    });
+    stopped.map(|()| out)
 }
 
 /// What counters lost by beginning anew.

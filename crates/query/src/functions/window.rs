@@ -59,7 +59,7 @@ pub(crate) fn call(eval: &mut Evaluator<'_>, of: Window, args: &[Expr], grid: Gr
     }
     if of == Window::Quantile {
         for (values, span) in &scalars {
-            values.iter().for_each(|q| eval.notes.quantile(*span, *q));
+            eval.notes.quantiles(*span, values, &eval.meter)?;
         }
     }
     if of == Window::Smoothing {
@@ -104,9 +104,9 @@ fn kernel(of: Window, windows: &Windows<'_>, params: &Params, work: &mut Work<'_
     let (times, values) = (windows.times, windows.values);
     let seconds = |at: usize| times[at] as f64 / 1000.0;
     Ok(match of {
-        Window::Rate => rate::extrapolated(windows, true, true),
-        Window::Increase => rate::extrapolated(windows, true, false),
-        Window::Delta => rate::extrapolated(windows, false, false),
+        Window::Rate => rate::extrapolated(windows, true, true, work)?,
+        Window::Increase => rate::extrapolated(windows, true, false, work)?,
+        Window::Delta => rate::extrapolated(windows, false, false, work)?,
         Window::Irate => rate::instant(windows, true),
         Window::Idelta => rate::instant(windows, false),
         Window::Changes => {
@@ -122,7 +122,7 @@ fn kernel(of: Window, windows: &Windows<'_>, params: &Params, work: &mut Work<'_
         Window::TimeOfMin => windows_of_best(windows, |best, v| v <= best),
         Window::TimeOfMax => windows_of_best(windows, |best, v| v >= best),
         Window::Sum => over_time::sum(windows),
-        Window::Avg => over_time::average(windows),
+        Window::Avg => over_time::average(windows, work)?,
         Window::Min => over_time::extreme(windows, |best, v| v < best),
         Window::Max => over_time::extreme(windows, |best, v| v > best),
         Window::Stdvar => over_time::variance(windows),
