@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::functions::{self, Op};
 use crate::limits::{Meter, Options};
 use crate::matching;
+use crate::pattern::Patterns;
 use crate::select::{Fetched, Frame, subquery_grid};
 use crate::value::{ABSENT, Grid, Row, Track, Value, is_there};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) meter: Meter<'a>,
     pub(crate) fetched: Fetched<'a>,
     pub(crate) notes: Annotations<'a>,
+    /// Those of functions; those of selectors were counted when they were read.
+    pub(crate) patterns: Patterns,
 }
 
 /// A range vector for all steps.

@@ -5,7 +5,7 @@ use std::fmt;
 use regex::Regex;
 
 use crate::labels::Name;
-use crate::pattern::{translated, whole_value};
+use crate::pattern::{Patterns, translated};
 use crate::print::Quoted;
 
 /// How a matcher compares.
@@ -63,12 +63,21 @@ impl Matcher {
         op: MatchOp,
         value: impl Into<String>,
     ) -> std::result::Result<Matcher, String> {
-        let value = value.into();
+        Matcher::within(name.into(), op, value.into(), &mut Patterns::default())
+    }
+
+    /// As [`Matcher::new`], of a query's patterns.
+    pub(crate) fn within(
+        name: String,
+        op: MatchOp,
+        value: String,
+        patterns: &mut Patterns,
+    ) -> std::result::Result<Matcher, String> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Match | MatchOp::NoMatch => Some(whole_value(&value)?),
+            MatchOp::Match | MatchOp::NoMatch => Some(patterns.whole_value(&value)?),
         };
-        Ok(Matcher { name: name.into(), op, value, regex })
+        Ok(Matcher { name, op, value, regex })
     }
 
     /// The pattern in the syntax of the crate `regex`, for sources that match by themselves; it has

@@ -1,25 +1,108 @@
 //! Regular expressions as Prometheus takes them (RE2's syntax, as in Go), for the crate `regex`.
 
+use std::collections::HashMap;
+
 use regex::{Regex, RegexBuilder};
 
 /// Most bytes a pattern may compile to; larger ones are refused.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
 
-/// A regular expression that has to match a whole value; `.` matches newlines, as in Prometheus.
-pub(crate) fn whole_value(pattern: &str) -> std::result::Result<Regex, String> {
-    let build = |text: &str| {
-        let mut builder = RegexBuilder::new(text);
-        builder.size_limit(MAX_COMPILED_BYTES).build().map_err(|e| match e {
-            regex::Error::CompiledTooBig(limit) => {
-                format!("the regular expression compiles to more than {limit} bytes")
+/// Most bytes that all patterns of a query may compile to.
+const MAX_QUERY_BYTES: usize = 4 << 20;
+
+/// What a pattern counts at least, so that a query has 64 different ones at most.
+const LEAST_BYTES: usize = 64 << 10;
+
+/// Why a pattern is refused.
+pub(crate) enum Refused {
+    /// It is no regular expression.
+    Wrong(String),
+    /// It, or all of a query together, compile to too much.
+    Large(String),
+}
+
+impl From<Refused> for String {
+    fn from(refused: Refused) -> String {
+        match refused {
+            Refused::Wrong(message) | Refused::Large(message) => message,
+        }
+    }
+}
+
+/// The patterns of one query: each is compiled once, and all together only to so much.
+#[derive(Debug)]
+pub(crate) struct Patterns {
+    known: HashMap<String, Regex>,
+    left_bytes: usize,
+}
+
+impl Default for Patterns {
+    fn default() -> Patterns {
+        Patterns { known: HashMap::new(), left_bytes: MAX_QUERY_BYTES }
+    }
+}
+
+impl Patterns {
+    /// A regular expression that has to match a whole value; `.` matches newlines, as in Prometheus.
+    pub(crate) fn whole_value(&mut self, pattern: &str) -> std::result::Result<Regex, Refused> {
+        if let Some(regex) = self.known.get(pattern) {
+            return Ok(regex.clone());
+        }
+        let (regex, bytes) = compiled(pattern, self.left_bytes)?;
+        self.left_bytes -= bytes;
+        self.known.insert(pattern.into(), regex.clone());
+        Ok(regex)
+    }
+}
+
+/// A pattern, and how many bytes it counts. What it compiles to cannot be asked for, so it is tried
+/// with limits that double.
+fn compiled(pattern: &str, left_bytes: usize) -> std::result::Result<(Regex, usize), Refused> {
+    let wrong = |e: regex::Error| Refused::Wrong(format!("error parsing regexp: {e}"));
+    let text = translated(pattern);
+    if closes_too_much(&text) {
+        return Err(Refused::Wrong(format!("error parsing regexp: unexpected ): `{pattern}`")));
+    }
+    let whole = format!("^(?s:{text})$");
+    let mut limit = LEAST_BYTES;
+    loop {
+        if limit > left_bytes {
+            let message =
+                format!("the regular expressions of the query compile to more than {MAX_QUERY_BYTES} bytes");
+            return Err(Refused::Large(message));
+        }
+        match RegexBuilder::new(&whole).size_limit(limit).build() {
+            Ok(regex) => return Ok((regex, limit)),
+            Err(regex::Error::CompiledTooBig(_)) if limit < MAX_COMPILED_BYTES => limit *= 2,
+            Err(regex::Error::CompiledTooBig(_)) => {
+                let message = format!("the regular expression compiles to more than {limit} bytes");
+                return Err(Refused::Large(message));
             }
-            other => format!("error parsing regexp: {other}"),
-        })
-    };
-    let pattern = translated(pattern);
-    // By itself first: a parenthesis too many would end the group around it.
-    build(&pattern)?;
-    build(&format!("^(?s:{pattern})$"))
+            // Said of the pattern by itself, as it was given.
+            Err(e) => {
+                let alone = RegexBuilder::new(&text).size_limit(limit).build();
+                return Err(wrong(alone.err().unwrap_or(e)));
+            }
+        }
+    }
+}
+
+/// Whether a parenthesis closes what the pattern did not open: it would end the group around it.
+fn closes_too_much(translated: &str) -> bool {
+    let (mut groups, mut classes) = (0_usize, 0_usize);
+    let mut chars = translated.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '[' => classes += 1,
+            ']' => classes = classes.saturating_sub(1),
+            '(' if classes == 0 => groups += 1,
+            ')' if classes == 0 && groups == 0 => return true,
+            ')' if classes == 0 => groups -= 1,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// What RE2 reads otherwise than the crate: braces that are no repetition are braces, brackets
@@ -137,13 +220,16 @@ mod tests {
             (r"\bfoo\b.*", "foo bar", "foobar"),
             ("a.c", "a\nc", "abbc"),
             ("(?i)ABC|d", "abc", "e"),
+            (r"[)\](]+\)(a|(b))", ")](])b", "]"),
         ] {
-            let regex = whole_value(pattern).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+            let regex = compiled(pattern, MAX_QUERY_BYTES)
+                .unwrap_or_else(|e| panic!("{pattern}: {}", String::from(e)))
+                .0;
             assert!(regex.is_match(fits), "{pattern} does not match {fits:?}");
             assert!(!regex.is_match(fails), "{pattern} matches {fails:?}");
         }
-        for wrong in ["(", "a)(b", "[a", "*", r"\", "(a{1000}){1000}"] {
-            assert!(whole_value(wrong).is_err(), "{wrong} is accepted");
+        for wrong in ["(", "a)(b", "[a", "*", r"\", "(a{1000}){1000}", r"[)]a)(b", r"\(a)(b"] {
+            assert!(compiled(wrong, MAX_QUERY_BYTES).is_err(), "{wrong} is accepted");
         }
     }
 }

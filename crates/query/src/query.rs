@@ -9,6 +9,7 @@ use crate::eval::Evaluator;
 use crate::labels::Labels;
 use crate::limits::{Meter, Options};
 use crate::parse;
+use crate::pattern::Patterns;
 use crate::print;
 use crate::select::Fetched;
 use crate::source::Source;
@@ -219,8 +220,15 @@ impl Query {
             let meter = Meter::new(*options);
             let mut notes = Annotations::new(&self.text);
             let fetched = Fetched::read(&self.expr, grid, source, options, &meter, &mut notes)?;
-            let mut eval =
-                Evaluator { query: grid, query_step_ms: step_ms, options: *options, meter, fetched, notes };
+            let mut eval = Evaluator {
+                query: grid,
+                query_step_ms: step_ms,
+                options: *options,
+                meter,
+                fetched,
+                notes,
+                patterns: Patterns::default(),
+            };
             let value = answer(&mut eval, &self.expr)?;
             Ok(Output {
                 value,

@@ -267,6 +267,28 @@ fn patterns_are_limited() {
     }
     let text = "a".repeat(chasar_query::MAX_TEXT_BYTES + 1);
     assert!(Query::parse(&text).is_err());
+    // Of different patterns a query has 64, of large ones fewer; the same one counts once.
+    let many = |count: usize, pattern: &dyn Fn(usize) -> String| {
+        let selectors: Vec<String> = (0..count).map(|i| format!("x{{i=~\"{}\"}}", pattern(i))).collect();
+        Query::parse(&format!("min_of(0, 1) + ({})", selectors.join(" or "))).map(drop)
+    };
+    let small = |i: usize| format!("web.*{i}");
+    assert!(many(64, &small).is_ok());
+    let error = many(65, &small).expect_err("too many");
+    assert!(error.to_string().contains("regular expressions of the query compile to more"), "{error}");
+    let large = |i: usize| format!("[a-z]{{{}}}", 7_000 + i);
+    assert!(many(1, &large).is_ok() && many(10, &large).is_err());
+    assert!(many(90, &|_| "[a-z]{7000}".into()).is_ok());
+    let fleet = Fleet::new(1, 10);
+    let replaced = |count: usize| {
+        let calls: Vec<String> =
+            (0..count).map(|i| format!("label_replace(x, \"a\", \"\", \"i\", \"{i}.*\")")).collect();
+        let text = calls.join(" or ");
+        Query::parse(&text).expect("valid").instant(&fleet, 0, &Options::default())
+    };
+    assert!(replaced(64).is_ok());
+    let error = replaced(65).map(|o| o.stats).expect_err("too many");
+    assert!(error.to_string().contains("regular expressions of the query compile to more"), "{error}");
 }
 
 /// Gives sums of minutes where it may.

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::eval::Evaluator;
 use crate::labels::{Labels, NAME};
 use crate::limits::Meter;
-use crate::pattern::whole_value;
+use crate::pattern::Refused;
 use crate::value::{Grid, Row, merge_same};
 
 /// Longest value that a replacement may make.
@@ -23,8 +23,11 @@ pub(crate) fn replace(eval: &mut Evaluator<'_>, call: &Call, expr: &Expr, grid: 
         texts.push(eval.text(arg, grid)?);
     }
     let [target, replacement, source, pattern] = &texts[..] else { return Ok(rows) };
-    let regex = whole_value(pattern).map_err(|_| {
-        let message = format!("invalid regular expression in label_replace(): {pattern}");
+    let regex = eval.patterns.whole_value(pattern).map_err(|refused| {
+        let message = match refused {
+            Refused::Wrong(_) => format!("invalid regular expression in label_replace(): {pattern}"),
+            Refused::Large(message) => message,
+        };
         Error::execution(call.args[4].span, message)
     })?;
     if target.is_empty() {

@@ -12,6 +12,7 @@ use crate::ast::{Aggregate, AggregateOp, Binary, Call, Expr, Group, Matching, No
 use crate::error::{Error, Result, Span};
 use crate::functions;
 use crate::matcher::Matcher;
+use crate::pattern::Patterns;
 use lexer::Token;
 
 /// Longest text of a query, in bytes.
@@ -85,6 +86,7 @@ struct Parser {
     at: usize,
     /// How deep the reading itself nests.
     nesting: usize,
+    patterns: Patterns,
 }
 
 impl Parser {
@@ -93,7 +95,7 @@ impl Parser {
             let message = format!("the query has {} bytes, more than {MAX_TEXT_BYTES}", text.len());
             return Err(Error::parse(Span::default(), message));
         }
-        Ok(Parser { tokens: lexer::tokens(text)?, at: 0, nesting: 0 })
+        Ok(Parser { tokens: lexer::tokens(text)?, at: 0, nesting: 0, patterns: Patterns::default() })
     }
 
     fn peek(&self) -> &Token {

@@ -57,10 +57,10 @@ impl Parser {
                     }
                 };
                 self.next();
-                let Token::Text(value) = self.peek() else {
+                let Token::Text(value) = self.peek().clone() else {
                     return Err(self.unexpected("in label matching, expected string"));
                 };
-                let matcher = Matcher::new(label, op, value.clone())
+                let matcher = Matcher::within(label, op, value, &mut self.patterns)
                     .map_err(|e| Error::parse(place.to(self.span()), e))?;
                 self.next();
                 matchers.push(matcher);
