@@ -127,6 +127,12 @@ pub(crate) fn translated(pattern: &str) -> String {
                     rest = rest[quoted..].strip_prefix("\\E").unwrap_or_default();
                 } else {
                     escape(escaped, in_class, &mut out);
+                    // What these braces hold is a name or a number.
+                    let named = matches!(escaped, 'p' | 'P' | 'x') && rest.starts_with('{');
+                    if let Some(end) = named.then(|| rest.find('}')).flatten() {
+                        out.push_str(&rest[..=end]);
+                        rest = &rest[end + 1..];
+                    }
                 }
             }
             '[' if !in_class => {
@@ -218,6 +224,8 @@ mod tests {
             (r"[^\D]", "1", "a"),
             (r"\Qa.b[\E+", "a.b[", "axb["),
             (r"\bfoo\b.*", "foo bar", "foobar"),
+            (r"\p{Greek}+", "αβ", "ab"),
+            (r"[\P{L}]\x{e4}", "1ä", "aä"),
             ("a.c", "a\nc", "abbc"),
             ("(?i)ABC|d", "abc", "e"),
             (r"[)\](]+\)(a|(b))", ")](])b", "]"),
