@@ -40,7 +40,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("3 atan2 temperature", ATAN2),
     ("requests_total atan2 on (instance) group_left (version) build", ATAN2),
     ("label_replace(temperature, \"a b\", \"\", \"x\", \"\")", "names of labels may be any text"),
+    ("requests_total == ignoring (code) requests_total{code=\"200\"}", CARDINALITY),
+    ("requests_total > ignoring (code) requests_total{code=\"200\"}", CARDINALITY),
 ];
+const CARDINALITY: &str = "several on one side are an error before it is looked at which compare true";
 const NEAR_ZERO: &str = "a counter that begins within the window is extrapolated back by half a step at most";
 const ATAN2: &str = "the result of atan2 has no name";
 
