@@ -241,6 +241,14 @@ impl Pane {
         self.singles.get(&source).is_some_and(|s| s.contains_key(&metric))
     }
 
+    /// How many samples there are of a series, with rows that have no value of it.
+    pub(crate) fn samples_at_most(&self, source: u32, metric: u32) -> usize {
+        let blocks = self.rows.get(&source).map_or(&[][..], |r| &r.blocks).iter();
+        let in_rows: usize = blocks.filter(|b| b.layout.slot(metric).is_some()).map(|b| b.times.len()).sum();
+        let singles = self.singles.get(&source).and_then(|s| s.get(&metric));
+        in_rows + singles.map_or(0, |s| s.list.len())
+    }
+
     /// Appends the samples of a series between two times (both included) that came with a commit up
     /// to `until`, sorted by time.
     pub(crate) fn series(

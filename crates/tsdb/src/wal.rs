@@ -368,31 +368,29 @@ pub(crate) fn replay(
     let mut replay = Replay { times: from..to, ..Replay::default() };
     let mut payload = Vec::new();
     while offset < size {
-        let lost =
-            |what| LostTail { file: name.to_string(), offset, bytes: size - offset, what, followed: false };
         let left = size - offset;
+        let lost = |what, followed| LostTail { file: name.to_string(), offset, bytes: left, what, followed };
+        // A length that is wrong hides all that follows, so records are looked for at every byte.
+        let torn = |what| Ok(Some(lost(what, is_followed(&*input, offset + 1, size))));
+        const CUT: &str = "a record was cut short";
         if left < RECORD_HEAD_BYTES as u64 {
-            return Ok(Some(lost("a record was cut short")));
+            return Ok(Some(lost(CUT, false)));
         }
         let mut head = [0; RECORD_HEAD_BYTES];
         input.read_at(offset, &mut head).map_err(Error::io("read", name))?;
-        let mut reader = Reader(&head);
-        let (Ok(len), Ok(crc)) = (reader.u32(), reader.u32()) else {
-            return Ok(Some(lost("a record was cut short")));
-        };
+        let (len, crc) = record_head(&head);
         if len > MAX_RECORD_BYTES || u64::from(len) > left - RECORD_HEAD_BYTES as u64 {
-            return Ok(Some(lost("a record was cut short")));
+            return torn(CUT);
         }
         payload.resize(len as usize, 0);
         input.read_at(offset + RECORD_HEAD_BYTES as u64, &mut payload).map_err(Error::io("read", name))?;
         let next = offset + RECORD_HEAD_BYTES as u64 + u64::from(len);
         if len == 0 || !is_checksum(&payload, crc) {
-            let followed = len > 0 && is_record(&*input, next, size);
-            return Ok(Some(LostTail { followed, ..lost("a record's checksum is wrong") }));
+            return torn("a record's checksum is wrong");
         }
         if let Err(Malformed(what)) = replay.record(&payload, &mut tell) {
             // The checksum holds, so it was never in one piece on its way to the disk.
-            return Ok(Some(LostTail { followed: true, ..lost(what) }));
+            return Ok(Some(lost(what, true)));
         }
         tell(Told::End);
         offset = next;
@@ -400,20 +398,59 @@ pub(crate) fn replay(
     Ok(None)
 }
 
-/// Whether a whole record begins at `offset` of a log of `size` bytes.
-fn is_record(input: &dyn crate::storage::Input, offset: u64, size: u64) -> bool {
-    let mut head = [0; RECORD_HEAD_BYTES];
-    let body = offset + RECORD_HEAD_BYTES as u64;
-    if body > size || input.read_at(offset, &mut head).is_err() {
-        return false;
+/// Length and checksum of a record.
+fn record_head(head: &[u8; RECORD_HEAD_BYTES]) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = *head;
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+}
+
+/// Length and checksum of what may be a record by its first bytes.
+fn begins_record(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (head, rest) = bytes.split_first_chunk()?;
+    let (len, crc) = record_head(head);
+    let known = rest.first().is_some_and(|entry| (METRIC..=SAMPLE).contains(entry));
+    (known && (1..=MAX_RECORD_BYTES).contains(&len)).then_some((len, crc))
+}
+
+/// Bytes that are looked through at a time.
+const SEARCHED_AT_ONCE: u64 = 1 << 20;
+/// Bytes whose checksums are computed at most for one log, so that no content makes it take long.
+const MAX_CHECKED_BYTES: u64 = 1 << 30;
+
+/// Whether a whole record begins at `from` or anywhere after it, in a log of `size` bytes. What cannot
+/// be read is none.
+fn is_followed(input: &dyn crate::storage::Input, from: u64, size: u64) -> bool {
+    // A record has an entry at least, whose kind is known.
+    const LEAST: u64 = RECORD_HEAD_BYTES as u64 + 1;
+    let (mut offset, mut checked) = (from, 0);
+    let mut payload = Vec::new();
+    while size.saturating_sub(offset) >= LEAST {
+        let mut block = vec![0; (size - offset).min(SEARCHED_AT_ONCE + LEAST - 1) as usize];
+        if input.read_at(offset, &mut block).is_err() {
+            return false;
+        }
+        for (at, window) in (offset..).zip(block.windows(LEAST as usize)) {
+            let Some((len, crc)) = begins_record(window) else { continue };
+            let body = at + RECORD_HEAD_BYTES as u64;
+            if u64::from(len) > size - body || checked + u64::from(len) > MAX_CHECKED_BYTES {
+                continue;
+            }
+            // Much of a log looks like a record's beginning, little has another one in the right place.
+            let next = body + u64::from(len);
+            let mut after = [0; LEAST as usize];
+            let last = size - next < LEAST;
+            if !last && (input.read_at(next, &mut after).is_err() || begins_record(&after).is_none()) {
+                continue;
+            }
+            checked += u64::from(len);
+            payload.resize(len as usize, 0);
+            if input.read_at(body, &mut payload).is_ok() && is_checksum(&payload, crc) {
+                return true;
+            }
+        }
+        offset += SEARCHED_AT_ONCE;
     }
-    let mut reader = Reader(&head);
-    let (Ok(len), Ok(crc)) = (reader.u32(), reader.u32()) else { return false };
-    if len == 0 || len > MAX_RECORD_BYTES || u64::from(len) > size - body {
-        return false;
-    }
-    let mut payload = vec![0; len as usize];
-    input.read_at(body, &mut payload).is_ok() && is_checksum(&payload, crc)
+    false
 }
 
 #[derive(Default)]

@@ -1,17 +1,20 @@
 //! Walking through many series with bounded memory, and asking for a single one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{Matched, Matcher};
 use crate::labels::{Labels, NAME};
 use crate::query::{Collected, Selection, Series, Snapshot};
+use crate::segment::{Column, Tier};
 use crate::store::read;
 
-/// By how much a step may be larger than the one before, so that a guess that proves wrong is cheap.
-const GROWTH: usize = 8;
-/// Most sources in a step.
-const MAX_SOURCES: usize = 4096;
+/// Metrics that belong in one step, and the sources that have any of them.
+struct Unit {
+    metrics: HashMap<u32, u64>,
+    /// In the order of labels: what each fulfils, and how many samples it has at most.
+    sources: Vec<((u32, u64), usize)>,
+}
 
 /// Series in groups, each whole; see [`Snapshot::walk`].
 pub struct Walk {
@@ -23,10 +26,8 @@ pub struct Walk {
     sources: Vec<(u32, u64)>,
     /// Metrics that belong in one step, with what they ask of sources.
     units: std::vec::IntoIter<Vec<(u32, u64)>>,
-    /// The unit at hand and how many sources of it are done.
-    at: Option<(Vec<(u32, u64)>, usize)>,
-    /// Sources in the next step.
-    width: usize,
+    /// The unit at hand, and how many of its sources are done.
+    at: Option<(Unit, usize)>,
     /// Whether a unit goes through all its sources in one step.
     whole: bool,
     /// Units there were at the beginning.
@@ -64,7 +65,7 @@ impl Snapshot {
         sources.sort();
         // The same labels can be divided between metric and source in two ways only when a label is
         // one of metrics here and of sources there; such series must meet to be one.
-        let of_sources: std::collections::HashSet<&str> = names.sources.names().collect();
+        let of_sources: HashSet<&str> = names.sources.names().collect();
         let whole = names.metrics.names().any(|name| of_sources.contains(name));
         let mut units: Vec<Vec<(u32, u64)>> = Vec::new();
         let mut before = None;
@@ -83,7 +84,6 @@ impl Snapshot {
             sources: sources.into_iter().map(|(_, source)| source).collect(),
             units: units.into_iter(),
             at: None,
-            width: 1,
             whole,
             snapshot: self.clone(),
         })
@@ -108,6 +108,60 @@ impl Snapshot {
         Ok(selection.series.into_iter().next())
     }
 
+    /// Sources that have samples of what fits, and how many at most. Nothing is decoded for that: pages
+    /// count whole, those of chunks that cannot be understood not at all.
+    fn samples_at_most(&self, matched: &Matched, from_ms: i64, to_ms: i64) -> Result<HashMap<u32, usize>> {
+        let (_, view) = self.parts();
+        let mut counts: HashMap<u32, usize> = HashMap::new();
+        for pane in &view.panes {
+            let pane = read(pane);
+            let sources: HashSet<u32> = pane.sources().filter(|s| matched.sources.contains_key(s)).collect();
+            for source in sources {
+                let metrics = matched.metrics.keys().filter(|metric| matched.fits(**metric, source));
+                let samples: usize = metrics.map(|metric| pane.samples_at_most(source, *metric)).sum();
+                if samples > 0 {
+                    *counts.entry(source).or_default() += samples;
+                }
+            }
+        }
+        let segments = view.segments.iter().filter(|open| {
+            let segment = &open.segment;
+            segment.header.tier == Tier::Raw && segment.times.0 <= to_ms && segment.times.1 >= from_ms
+        });
+        for open in segments {
+            let segment = &open.segment;
+            for number in self.metrics_in(open, matched) {
+                let metric = open.metrics[number as usize];
+                for entry in segment.chunks_of(number, Column::Value) {
+                    let sources = &open.sources[entry.first_source as usize..=entry.last_source as usize];
+                    if !sources.iter().any(|source| matched.fits(metric, *source)) {
+                        continue;
+                    }
+                    let content = segment.bytes(&entry.place);
+                    let pages = match content.and_then(|bytes| Ok(segment.chunk(entry, &bytes)?.pages)) {
+                        Ok(pages) => pages,
+                        Err(Error::Damaged { .. }) => {
+                            // Whoever reads these is told.
+                            for source in sources.iter().filter(|source| matched.fits(metric, **source)) {
+                                counts.entry(*source).or_default();
+                            }
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    for page in pages {
+                        let span = segment.clock_span(page.clock);
+                        let Some(source) = open.sources.get(page.source as usize) else { continue };
+                        if matched.fits(metric, *source) && span.0 <= to_ms && span.1 >= from_ms {
+                            *counts.entry(*source).or_default() += page.values;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(counts)
+    }
+
     /// Samples of all pairs that fit.
     pub(crate) fn group(&self, matched: &Matched, from_ms: i64, to_ms: i64) -> Result<Selection<Series>> {
         let mut damage = Vec::new();
@@ -124,23 +178,39 @@ impl Walk {
     /// How much is done: 0 to 1.
     pub fn done(&self) -> f64 {
         let left = self.units.len();
-        let part =
-            self.at.as_ref().map_or(0.0, |(_, done)| 1.0 - *done as f64 / self.sources.len().max(1) as f64);
+        let part = self
+            .at
+            .as_ref()
+            .map_or(0.0, |(unit, done)| 1.0 - *done as f64 / unit.sources.len().max(1) as f64);
         1.0 - (left as f64 + part) / self.total.max(1) as f64
     }
 
-    fn step(&mut self, unit: &[(u32, u64)], first: usize) -> Result<(Selection<Series>, usize)> {
-        let width = if self.whole { self.sources.len() } else { self.width };
-        let last = self.sources.len().min(first.saturating_add(width.max(1)));
-        let matched = Matched {
-            metrics: unit.iter().copied().collect(),
-            sources: self.sources[first..last].iter().copied().collect(),
+    /// Finds the sources of the next metrics. Those that have none of them are left out: there are many
+    /// such where labels are names of processes, and what they lack says nothing of the rest.
+    fn begin(&self, metrics: Vec<(u32, u64)>) -> Result<Unit> {
+        let metrics: HashMap<u32, u64> = metrics.into_iter().collect();
+        if self.whole {
+            let sources = self.sources.iter().map(|source| (*source, 0)).collect();
+            return Ok(Unit { metrics, sources });
+        }
+        let matched = Matched { metrics, sources: self.sources.iter().copied().collect() };
+        let counts = self.snapshot.samples_at_most(&matched, self.from_ms, self.to_ms)?;
+        let sources = self.sources.iter().filter_map(|source| Some((*source, *counts.get(&source.0)?)));
+        Ok(Unit { sources: sources.collect(), metrics: matched.metrics })
+    }
+
+    /// Reads as many sources from the `first` on as fit, one at least; also where the next step begins.
+    fn step(&self, unit: &Unit, first: usize) -> Result<(Selection<Series>, usize)> {
+        let mut samples = 0_usize;
+        let fits = |(_, of_source): &&((u32, u64), usize)| {
+            samples = samples.saturating_add(*of_source);
+            samples <= self.samples_at_once
         };
-        let group = self.snapshot.group(&matched, self.from_ms, self.to_ms)?;
-        let samples: usize = group.series.iter().map(|s| s.values.len()).sum();
-        let fitting = (last - first).saturating_mul(self.samples_at_once) / samples.max(1);
-        self.width = fitting.clamp(1, MAX_SOURCES.min(self.width.saturating_mul(GROWTH)));
-        Ok((group, last))
+        let left = &unit.sources[first..];
+        let fitting = left.iter().take_while(fits).count().max(1).min(left.len());
+        let sources = left[..fitting].iter().map(|(source, _)| *source).collect();
+        let matched = Matched { metrics: unit.metrics.clone(), sources };
+        Ok((self.snapshot.group(&matched, self.from_ms, self.to_ms)?, first + fitting))
     }
 }
 
@@ -151,13 +221,22 @@ impl Iterator for Walk {
         loop {
             let (unit, first) = match self.at.take() {
                 Some(at) => at,
-                None => (self.units.next()?, 0),
+                None => {
+                    let metrics = self.units.next()?;
+                    match self.begin(metrics) {
+                        Ok(unit) => (unit, 0),
+                        Err(error) => return Some(Err(error)),
+                    }
+                }
             };
+            if first >= unit.sources.len() {
+                continue;
+            }
             let (group, last) = match self.step(&unit, first) {
                 Ok(step) => step,
                 Err(error) => return Some(Err(error)),
             };
-            if last < self.sources.len() {
+            if last < unit.sources.len() {
                 self.at = Some((unit, last));
             }
             if !group.series.is_empty() || !group.damage.is_empty() {

@@ -248,6 +248,40 @@ fn walked(snapshot: &Snapshot, matchers: &[Matcher], (from, to): (i64, i64), at_
     series
 }
 
+/// Found by review: a rare metric made steps wide, and the next one was read of all sources at once.
+#[test]
+fn a_walk_holds_as_much_as_was_asked_for_whoever_has_which_metric() {
+    let sim = Sim::new(1);
+    let (store, mut writer) = open(&sim);
+    let sources: Vec<String> = (0..200).map(|n| format!("s{n:03}")).collect();
+    for second in 0..50 {
+        let now = START_MS + second * 1000;
+        for (at, source) in sources.iter().enumerate() {
+            // Of the first one alone, of all, of half of them rarely, of the last half.
+            for (name, has) in [("a", at == 0), ("b", true), ("c", at > 99 || second == 7), ("d", at > 99)] {
+                if has {
+                    let series =
+                        writer.series(&labels(&[(NAME, name), ("instance", source.as_str())]), Kind::Gauge);
+                    writer.sample(&series, now, second as f64);
+                }
+            }
+        }
+        writer.commit(now).unwrap();
+        if second == 30 {
+            store.flush(now).unwrap();
+        }
+    }
+    let (mut groups, mut samples) = (0, 0);
+    for group in store.snapshot().walk(&[], i64::MIN, i64::MAX, 500).unwrap() {
+        let held: usize = group.unwrap().series.iter().map(|s| s.values.len()).sum();
+        assert!(held <= 500, "{held} samples at once");
+        samples += held;
+        groups += 1;
+    }
+    assert_eq!(samples, 50 + 200 * 50 + 100 + 100 * 50 + 100 * 50);
+    assert!(groups <= 60, "{groups} groups");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -196,6 +196,45 @@ fn every_flipped_byte_ends_the_log_there() {
     }
 }
 
+/// Found by review: a length that is wrong hid all records behind it, and what was lost counted as torn.
+#[test]
+fn a_flip_is_told_from_a_torn_record_wherever_it_is() {
+    let sim = Sim::new(0);
+    let sizes = write(&sim, &steady(), &names());
+    for at in HEADER_BYTES..sizes[19] as usize {
+        for bit in 0..8 {
+            sim.flip("w", at, 1 << bit);
+            let lost = read(&sim).1.unwrap();
+            assert_eq!(lost.followed, (at as u64) < sizes[18], "byte {at}, bit {bit}: {lost:?}");
+            sim.flip("w", at, 1 << bit);
+        }
+    }
+}
+
+#[test]
+fn a_record_is_found_across_blocks() {
+    let sim = Sim::new(0);
+    let whole = Sim::new(0);
+    let sizes = write(&whole, &steady(), &names());
+    let mut record = vec![0; (sizes[1] - sizes[0]) as usize];
+    whole.open("w").unwrap().read_at(sizes[0], &mut record).unwrap();
+    let block = SEARCHED_AT_ONCE as usize;
+    for (number, before) in [0, block - 9, block - 8, block - 1, block, 2 * block - 4].into_iter().enumerate()
+    {
+        let name = format!("w{number}");
+        let mut file = sim.create(&name).unwrap();
+        file.append(&vec![0; before]).unwrap();
+        file.append(&record).unwrap();
+        let input = sim.open(&name).unwrap();
+        let size = input.size_bytes().unwrap();
+        assert!(is_followed(&*input, 0, size), "{before}");
+        assert!(
+            !is_followed(&*input, before as u64 + 1, size) && !is_followed(&*input, 0, size - 1),
+            "{before}"
+        );
+    }
+}
+
 #[test]
 fn a_log_under_the_name_of_another_is_refused() {
     let sim = Sim::new(0);
