@@ -74,10 +74,15 @@ pub(crate) fn flush(shared: &Shared, pane: &Pane, now_ms: i64) -> Result<Vec<Ope
     };
     let result = run();
     if result.is_err() {
-        for written in &written {
-            written.remove(shared);
-            // One that has its name already comes again with the next attempt, under another.
-            shared.discard(segment_name(written.id));
+        written.iter().for_each(|written| written.remove(shared));
+        // Those that have their names already come again with the next attempt, under others. The last
+        // says that the logs are done with: while it may be there, the others must be.
+        let mut last_first = written.iter().rev();
+        let last_is_gone = last_first
+            .next()
+            .is_none_or(|last| shared.remove(segment_name(last.id)) && shared.storage.sync_names().is_ok());
+        if last_is_gone {
+            last_first.for_each(|written| shared.discard(segment_name(written.id)));
         }
     }
     result

@@ -115,10 +115,18 @@ impl Shared {
 
     /// Removes a file without use, now or with a later maintenance. A start removes it too.
     pub(crate) fn discard(&self, name: String) {
+        self.remove(name);
+    }
+
+    /// As [`Shared::discard`]; whether it is gone now.
+    pub(crate) fn remove(&self, name: String) -> bool {
         match self.storage.remove(&name) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(_) => lock(&self.garbage).push(name),
+            Ok(()) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+            Err(_) => {
+                lock(&self.garbage).push(name);
+                false
+            }
         }
     }
 

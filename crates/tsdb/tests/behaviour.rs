@@ -1,9 +1,11 @@
 //! What the store promises beside right answers: bounds, recovery, isolation, damage contained.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chasar_tsdb::storage::{Disk, Sim, Storage};
+use chasar_tsdb::storage::{Disk, Input, Linked, Output, Sim, Storage};
 use chasar_tsdb::{Error, Health, Kind, LabelError, Labels, Matcher, NAME, Options, Store, Tier, Writer};
 
 const START_MS: i64 = 1_699_999_200_000;
@@ -253,6 +255,66 @@ fn a_flipped_byte_costs_one_chunk_and_is_said() {
     let answer = store.snapshot().select(&[], i64::MIN, i64::MAX).unwrap();
     assert_eq!((answer.series.len(), answer.damage.len()), (5, 0));
     assert_eq!(store.stats().damaged_total, 1);
+}
+
+/// A disk that reads no segment and does not let go of the newest.
+#[derive(Debug)]
+struct Stubborn {
+    sim: Sim,
+    refuses: AtomicBool,
+}
+
+impl Storage for Stubborn {
+    fn list(&self) -> io::Result<Vec<(String, u64)>> {
+        self.sim.list()
+    }
+    fn create(&self, name: &str) -> io::Result<Box<dyn Output>> {
+        self.sim.create(name)
+    }
+    fn open(&self, name: &str) -> io::Result<Box<dyn Input>> {
+        if name.ends_with(".seg") && self.refuses.load(Ordering::Relaxed) {
+            return Err(io::Error::other("no"));
+        }
+        self.sim.open(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.sim.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let newest = self.list()?.into_iter().map(|f| f.0).filter(|n| n.ends_with(".seg")).max();
+        if newest.as_deref() == Some(name) && self.refuses.load(Ordering::Relaxed) {
+            return Err(io::Error::other("no"));
+        }
+        self.sim.remove(name)
+    }
+    fn sync_names(&self) -> io::Result<()> {
+        self.sim.sync_names()
+    }
+    fn link(&self, name: &str, folder: &Path) -> io::Result<Linked> {
+        self.sim.link(name, folder)
+    }
+}
+
+/// Found by review: the first segments were removed, and the last said that their logs are done with.
+#[test]
+fn what_cannot_be_taken_back_takes_nothing_along() {
+    let sim = Sim::new(1);
+    let disk = Arc::new(Stubborn { sim: sim.clone(), refuses: AtomicBool::new(false) });
+    let (store, _) = Store::open(disk.clone(), Options::default()).unwrap();
+    let mut writer = store.writer().unwrap();
+    let series = writer.series(&labels(&[(NAME, "late")]), Kind::Gauge);
+    let now = START_MS + 5 * HOUR;
+    for hour in 0..3 {
+        writer.sample(&series, START_MS + hour * HOUR, hour as f64);
+        writer.commit(now).unwrap();
+    }
+    disk.refuses.store(true, Ordering::Relaxed);
+    store.flush(now).unwrap_err();
+    assert!(sim.list().unwrap().iter().any(|(name, _)| name.ends_with(".seg")));
+    // The power fails before anything else is tried.
+    let (store, _) = Store::open(Arc::new(sim.after_power_cut()), Options::default()).unwrap();
+    let answer = store.snapshot().select(&[], i64::MIN, i64::MAX).unwrap();
+    assert_eq!(answer.series[0].values, [0.0, 1.0, 2.0]);
 }
 
 #[test]
