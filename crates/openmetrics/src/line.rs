@@ -201,7 +201,7 @@ impl<'a> Cursor<'a> {
                 Dialect::OpenMetrics => seconds(word),
                 Dialect::Prometheus => word.parse().ok(),
             };
-            match time.filter(|t: &i64| t.abs() <= MAX_TIME_MS) {
+            match time.filter(|t: &i64| t.unsigned_abs() <= MAX_TIME_MS.unsigned_abs()) {
                 Some(time) => time_ms = Some(time),
                 None => {
                     let what = match dialect {
@@ -355,6 +355,7 @@ mod tests {
         for (line, expected) in [
             ("a 1 1700000000250", "a[] 1.0 Some(1700000000250)"),
             ("a 1 1.5", "at 4: the time is no whole number of milliseconds since 1970"),
+            ("a 1 -9223372036854775808", "at 4: the time is no whole number of milliseconds since 1970"),
             ("# anything", "Nothing"),
             ("# EOF", "Nothing"),
             ("#", "Nothing"),
