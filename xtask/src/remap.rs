@@ -54,20 +54,31 @@ pub(crate) fn add(command: &mut Command, variable: &str, flags: &str) {
     command.env(variable, format!("{} {flags}", before.to_string_lossy()).trim());
 }
 
-/// The first path in `bytes` that begins with `place`.
+/// The first path in `bytes` that begins with `place`. One of a single part, such as `/src`, is also a part of
+/// others' paths, so nothing of a name may stand before it; before a longer one anything may, since texts follow
+/// each other in a program without an end between them.
 fn path_in(bytes: &[u8], place: &Path) -> Option<String> {
+    let deep = place.components().count() > 2;
     let place = place.to_str()?.as_bytes();
     let first = *place.first()?;
     let mut from = 0;
     while let Some(found) = bytes[from..].iter().position(|b| *b == first) {
         let at = from + found;
-        if bytes[at..].starts_with(place) {
+        let before = at.checked_sub(1).map(|before| bytes[before]);
+        let after = bytes.get(at + place.len()).copied();
+        let begins = deep || !before.is_some_and(is_of_name);
+        if begins && bytes[at..].starts_with(place) && !after.is_some_and(is_of_name) {
             let path = bytes[at..].iter().take(200).take_while(|b| b.is_ascii_graphic());
             return Some(path.map(|b| char::from(*b)).collect());
         }
         from = at + 1;
     }
     None
+}
+
+/// Whether a byte is usual in the name of a file.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
 }
 
 #[cfg(test)]
@@ -84,6 +95,17 @@ mod tests {
         fs::write(&program, b"\x7fELF//place/of/mine/src/a.rs\0").unwrap();
         let said = remap.assert_gone(&program).unwrap_err();
         assert!(said.ends_with("in it: /place/of/mine/src/a.rs"), "{said}");
+    }
+
+    #[test]
+    fn a_path_is_whole() {
+        let found = |bytes: &[u8], place: &str| path_in(bytes, Path::new(place));
+        assert_eq!(found(b"\0/place/mine2/a\0/place/mine-b/a", "/place/mine"), None);
+        assert_eq!(found(b"/rustc/0123/src/a.rs", "/src"), None);
+        for bytes in [&b"/src/a"[..], b"\0/src/a\0", b"/my/src/a (/src/a"] {
+            assert_eq!(found(bytes, "/src").as_deref(), Some("/src/a"));
+        }
+        assert_eq!(found(b"a.rs/place/mine\0", "/place/mine").as_deref(), Some("/place/mine"));
     }
 
     #[test]
