@@ -206,12 +206,18 @@ fn more_files_than_a_shell_allows_are_opened() {
         store.flush(now).unwrap();
     }
     drop((series, writer, store));
-    let line = format!("ulimit -S -n 40; exec {} history verify history", env!("CARGO_BIN_EXE_chasar"));
-    let mut command = std::process::Command::new("bash");
-    let output = command.args(["-c", &line]).current_dir(home.path()).output().unwrap();
-    let said = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains(" of 100 segments with 100 values"), "{said}");
+    let at = START_MS / 1000 + 100 * 3600;
+    for (command, expected) in [
+        ("history verify history", " of 100 segments with 100 values"),
+        (&format!("query 'count_over_time(n[1000h])' --at {at} --folder history"), "100"),
+    ] {
+        let line = format!("ulimit -S -n 40; exec {} {command}", env!("CARGO_BIN_EXE_chasar"));
+        let mut bash = std::process::Command::new("bash");
+        let output = bash.args(["-c", &line]).current_dir(home.path()).output().unwrap();
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{command}: {said}{}", text(&output.stderr));
+        assert!(said.contains(expected), "{command}: {said}{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn a_folder_is_asked() {
     assert_eq!(
         ask(&["node_load1{instance=~\"=db|mail\"}", "--format", "csv"]),
         format!(
-            "time_ms,value,name,instance,job\r\n1700002200000,{},node_load1,\"'=db\",chasar\r\n\
+            "time_ms,value,__name__,instance,job\r\n1700002200000,{},node_load1,\"'=db\",chasar\r\n\
              1700002200000,3.5,node_load1,mail,chasar\r\n",
             3000.0 / 900.0
         )
@@ -97,7 +97,7 @@ fn a_folder_is_asked() {
     let range = ask(&["up", "--range", "1m", "--step", "30s"]);
     assert_eq!(
         range,
-        "time_ms,value,name,instance,job\r\n1700002140000,1,up,mail,chasar\r\n1700002170000,1,up,mail,chasar\r\n\
+        "time_ms,value,__name__,instance,job\r\n1700002140000,1,up,mail,chasar\r\n1700002170000,1,up,mail,chasar\r\n\
          1700002200000,1,up,mail,chasar\r\n",
         "no terminal: CSV"
     );
@@ -120,7 +120,7 @@ fn nothing_found_is_no_failure_and_a_mistake_is_shown() {
         assert_eq!(text(&output.stderr), "note: nothing found: no series fits the query in this range\n");
         let expected = match format {
             "json" => "{\"resultType\":\"matrix\",\"result\":[]}\n",
-            "csv" => "time_ms,value,name\r\n",
+            "csv" => "time_ms,value,__name__\r\n",
             _ => "",
         };
         assert_eq!(text(&output.stdout), expected, "{format}");
@@ -237,7 +237,7 @@ fn http_is_asked() {
         &["up{a=\"&=+\"}", "--url", &url, "--token-file", "token", "--at", "1700000000.5", "--format", "csv"],
     );
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "time_ms,value,name,instance\r\n1700000000500,1.5,,a\r\n");
+    assert_eq!(text(&output.stdout), "time_ms,value,__name__,instance\r\n1700000000500,1.5,,a\r\n");
     assert_eq!(text(&output.stderr), "warning: half� of it is lost\ninfo: by the way\n");
     let asked = asked.join().unwrap();
     assert!(asked.starts_with("POST /api/v1/query HTTP/1.0\r\n"), "{asked}");

@@ -128,8 +128,8 @@ pub(crate) struct HistoryVerify {
 Series of one name follow each other, so that whoever reads needs no memory for them; the same holds for this \
 command. OpenMetrics has types, units and help for what a clientnode reports, and times in seconds. A counter whose \
 name does not end in _total is of type unknown there, as the format wants. jsonl has a line for each series: \
-{{\"metric\": labels, \"values\": [...], \"timestamps\": [ms, ...]}}, NaN as null and infinities as texts. csv has a column for \
-each label; a cell that a spreadsheet would take for a formula begins with an apostrophe.\n\n\
+{{\"metric\": labels, \"values\": [...], \"timestamps\": [ms, ...]}}, NaN as null and infinities as texts. csv has the \
+columns time_ms, value, __name__ and one for each label (label_value where that is the name of a label); a cell that a spreadsheet would take for a formula begins with an apostrophe.\n\n\
 What no text can say is left out and counted on stderr: marks that a series ends (stale markers), and series \
 without a name. Only raw samples are exported, no rollups.\n\n\
 Exit codes:\n  0    done\n  1    something is damaged and left out, or cannot be read or written\n  2    wrong \

@@ -21,7 +21,8 @@ apart. A masternode that runs is asked over HTTP, as is every other server that 
 the folder of history itself, with a masternode or without.\n\n\
 In a terminal one moment is shown as a table, a range as a plot that fits the terminal (or COLUMNS and LINES; \
 NO_COLOR is respected, then letters tell the lines apart); into a pipe or file a range goes as CSV. In tables and \
-plots numbers are rounded and times are UTC; JSON (Prometheus' data object) and CSV have every digit. In CSV a cell \
+plots numbers are rounded and times are UTC; JSON (Prometheus' data object) and CSV have every digit. CSV has the \
+columns time_ms, value, __name__ and one for each label (label_value where that is the name of a label); a cell \
 that a spreadsheet would take for a formula begins with an apostrophe. Warnings and notes go to stderr. A query that \
 begins with a minus comes after --, as the last word.\n\n\
 Exit codes:\n  0    answered; also with nothing found, which a note on stderr says\n  1    failed: nobody answers, too \

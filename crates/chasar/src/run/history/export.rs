@@ -1,9 +1,9 @@
 //! `chasar history export`: samples as text.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chasar_query::parse_selector;
 use chasar_top::text::is_harmless;
@@ -45,7 +45,7 @@ pub(crate) fn export(args: &HistoryExport) -> Result<(), Failure> {
     let from = args.from.map_or(i64::MIN, |m| m.ms(now));
     let to = args.to.map_or(i64::MAX, |m| m.ms(now));
     if from > to {
-        return Err(Failure::new("--from is later than --to; nothing lies between"));
+        return Err(Failure::wrong("--from is later than --to; nothing lies between"));
     }
     let place = args.place.path()?;
     let (store, opening) = folder::open(&place)?;
@@ -229,20 +229,40 @@ fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
             "--output {shown}: only .zst is compressed here; use .zst, or pipe stdout into another program"
         )));
     }
+    // A device or pipe is written to: a file in its place would be the end of it.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let failed = |e| Failure::new(format_args!("cannot write {shown}: {e}"));
+        let file = File::options().write(true).open(path).map_err(failed)?;
+        return fill(&file, ending, write).map_err(failed);
+    }
+    let path = &behind_links(path).map_err(failed)?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Readable as any file that a program writes, not for its owner alone as a temporary one.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let new = builder.prefix(".chasar-export-").tempfile_in(folder).map_err(failed)?;
-    let result = if ending == "zst" {
-        compressed(new.as_file(), write)
-    } else {
-        let mut out = BufWriter::with_capacity(1 << 16, new.as_file());
-        write(&mut out).and_then(|()| out.flush())
-    };
-    result.and_then(|()| new.as_file().sync_all()).map_err(failed)?;
+    fill(new.as_file(), ending, write).and_then(|()| new.as_file().sync_all()).map_err(failed)?;
     new.persist(path).map(drop).map_err(|e| failed(e.error))
+}
+
+/// The file that is meant, which may not be there yet.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match (fs::canonicalize(path), fs::read_link(path)) {
+        (Ok(path), _) => Ok(path),
+        (Err(_), Ok(target)) => Ok(path.parent().unwrap_or(Path::new("")).join(target)),
+        (Err(e), Err(_)) if e.kind() == ErrorKind::NotFound => Ok(path.to_owned()),
+        (Err(e), Err(_)) => Err(e),
+    }
+}
+
+/// Writes all, compressed as the ending of the name says.
+fn fill(file: &File, ending: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    if ending == "zst" {
+        return compressed(file, write);
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    write(&mut out).and_then(|()| out.flush())
 }
 
 fn compressed(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

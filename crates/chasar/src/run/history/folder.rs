@@ -82,9 +82,17 @@ pub(super) fn files(folder: &Path) -> Result<Vec<(String, u64)>, Failure> {
     Ok(files)
 }
 
+/// Makes room for the files of a store: each segment is an open one, and years have more than the thousand
+/// that is usual.
+pub(super) fn make_room() {
+    // Where the limit stays as it is, what cannot be opened is said.
+    let _ = chasar_link::raise_open_file_limit();
+}
+
 /// History to read, while a masternode may write to it.
 pub(in crate::run) fn open(folder: &Path) -> Result<(Store, Opening), Failure> {
     files(folder)?;
+    make_room();
     let disk = Arc::new(Disk::read_only(folder));
     let (store, opening) = Store::open_read_only(disk, Options::default())
         .map_err(|e| Failure::new(format_args!("{}: {e}", folder.display())))?;

@@ -10,6 +10,7 @@ use chasar_openmetrics::{Dialect, Found, Kind, Problem, Reader, Sample};
 use chasar_tsdb::storage::Disk;
 use chasar_tsdb::{LabelError, Labels, NAME, Store};
 
+use super::folder;
 use super::intake::{Intake, Taken};
 use super::progress::Progress;
 use super::show::{count, harmless, things, time};
@@ -63,6 +64,7 @@ pub(crate) fn import(args: &HistoryImport) -> Result<(), Failure> {
     })?;
     let failed = |e: chasar_tsdb::Error| Failure::new(format_args!("{shown}: {e}"));
     let options = config.options();
+    folder::make_room();
     let (store, opening) = Store::open(Arc::new(disk), options.clone()).map_err(failed)?;
     for error in &opening.damaged {
         note(format_args!("note: {error}"));

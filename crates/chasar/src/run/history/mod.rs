@@ -21,9 +21,6 @@ use crate::exit::Failure;
 
 /// Does what was asked for.
 pub(crate) fn run(command: HistoryCommand) -> Result<(), Failure> {
-    // Each segment is an open file, and years have more than the thousand that is usual. Where the limit
-    // stays as it is, what cannot be opened is said.
-    let _ = chasar_link::raise_open_file_limit();
     match command {
         HistoryCommand::Stats(args) => stats::stats(&args),
         HistoryCommand::Verify(args) => verify::verify(&args),

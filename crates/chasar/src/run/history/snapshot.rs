@@ -48,7 +48,11 @@ pub(crate) fn snapshot(args: &HistorySnapshot) -> Result<(), Failure> {
 /// Makes the folder, or finds it empty; whether it was made.
 fn make(folder: &Path) -> Result<bool, Failure> {
     let shown = folder.display();
-    match fs::create_dir(folder) {
+    let mut new = fs::DirBuilder::new();
+    // Whom history is kept from, its copies are.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut new, 0o700);
+    match new.create(folder) {
         Ok(()) => return Ok(true),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
         Err(e) => {

@@ -102,12 +102,7 @@ impl Csv {
 
 impl Shape for Csv {
     fn begin(&mut self, buffer: &mut String) {
-        buffer.push_str("time_ms,value,name");
-        for label in &self.labels {
-            buffer.push(',');
-            put_cell(buffer, label);
-        }
-        buffer.push_str("\r\n");
+        put_columns(buffer, self.labels.iter().map(String::as_str));
     }
 
     fn series(&mut self, series: &Series, buffer: &mut String, put: &mut Put<'_>) -> io::Result<()> {
@@ -134,6 +129,21 @@ impl Shape for Csv {
         }
         Ok(())
     }
+}
+
+/// Begins CSV: names of the columns. No label has the name of another column, and no two have the same.
+pub(in crate::run) fn put_columns<'a>(out: &mut String, labels: impl Iterator<Item = &'a str>) {
+    const PREFIX: &str = "label_";
+    out.push_str("time_ms,value,");
+    out.push_str(NAME);
+    for label in labels {
+        out.push(',');
+        if ["time_ms", "value"].contains(&label.trim_start_matches(PREFIX)) {
+            out.push_str(PREFIX);
+        }
+        put_cell(out, label);
+    }
+    out.push_str("\r\n");
 }
 
 /// A text of a host as a cell that no spreadsheet takes for a formula.
@@ -262,9 +272,19 @@ mod tests {
         let names = ["a", "b", "c", NAME].map(String::from).into();
         assert_eq!(
             shaped(Csv::new(names), &all),
-            "time_ms,value,name,a,b,c\r\n\
+            "time_ms,value,__name__,a,b,c\r\n\
              1700000000250,-0.5,load,\"'=HYPERLINK(\"\"http://x\"\")\",,\"x,y\"\r\n\
              1700000001250,Inf,load,\"'=HYPERLINK(\"\"http://x\"\")\",,\"x,y\"\r\n"
+        );
+    }
+
+    #[test]
+    fn columns_have_names_of_their_own() {
+        let mut text = String::new();
+        put_columns(&mut text, ["label_value", "name", "time_ms", "value", "value2"].into_iter());
+        assert_eq!(
+            text,
+            "time_ms,value,__name__,label_label_value,name,label_time_ms,label_value,value2\r\n"
         );
     }
 

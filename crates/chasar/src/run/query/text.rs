@@ -7,7 +7,7 @@ use chasar_query::{Answered, Labels, NAME};
 
 use super::number::exact;
 use super::remote::seconds;
-use crate::run::history::text::put_cell;
+use crate::run::history::text::{put_cell, put_columns};
 
 /// Prometheus' data object.
 pub(super) fn json(value: &Answered) -> serde_json::Result<String> {
@@ -88,12 +88,8 @@ pub(super) fn csv(value: &Answered) -> String {
     }
     let names: BTreeSet<&str> =
         rows.iter().flat_map(|(labels, _)| labels.iter().map(|(name, _)| name)).collect();
-    let mut text = String::from("time_ms,value,name");
-    for name in names.iter().filter(|name| **name != NAME) {
-        text.push(',');
-        put_cell(&mut text, name);
-    }
-    text += "\r\n";
+    let mut text = String::new();
+    put_columns(&mut text, names.iter().copied().filter(|name| *name != NAME));
     for (labels, values) in rows {
         let mut tail = String::from(",");
         put_cell(&mut tail, labels.name());
@@ -153,10 +149,10 @@ mod tests {
         assert_eq!(
             some().map(|value| csv(&value)),
             [
-                "time_ms,value,name\r\n1500,Inf,\r\n",
+                "time_ms,value,__name__\r\n1500,Inf,\r\n",
                 "time_ms,value\r\n1000,\"'-\"\"x\"\"\"\r\n",
-                "time_ms,value,name,a,b\r\n1000,1e21,up,\"'=1+\"\"\u{1b}\",\"c,d\"\r\n1000,NaN,,,\r\n",
-                "time_ms,value,name,a,b\r\n1000,0.5,up,\"'=1+\"\"\u{1b}\",\"c,d\"\r\n2250,Inf,up,\"'=1+\"\"\u{1b}\",\"c,d\"\r\n",
+                "time_ms,value,__name__,a,b\r\n1000,1e21,up,\"'=1+\"\"\u{1b}\",\"c,d\"\r\n1000,NaN,,,\r\n",
+                "time_ms,value,__name__,a,b\r\n1000,0.5,up,\"'=1+\"\"\u{1b}\",\"c,d\"\r\n2250,Inf,up,\"'=1+\"\"\u{1b}\",\"c,d\"\r\n",
             ]
         );
     }
