@@ -49,6 +49,7 @@ pub(crate) fn snapshot(args: &HistorySnapshot) -> Result<(), Failure> {
 fn make(folder: &Path) -> Result<bool, Failure> {
     let shown = folder.display();
     let mut new = fs::DirBuilder::new();
+    new.recursive(false);
     // Whom history is kept from, its copies are.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut new, 0o700);
