@@ -61,6 +61,6 @@ pub use error::{Error, Kind, Result, Span};
 pub use labels::{Labels, NAME, Pair};
 pub use limits::Options;
 pub use matcher::{MatchOp, Matcher};
-pub use parse::{MAX_DEPTH, MAX_TEXT_BYTES, parse_selector};
+pub use parse::{MAX_DEPTH, MAX_TEXT_BYTES, duration_ms, parse_selector};
 pub use query::{Answered, Output, Query, Sample, Series, Stats};
 pub use source::{Answer, Fold, Hints, Request, STALE, Samples, Source, is_stale};

@@ -10,11 +10,8 @@ use super::row::{Layout, SeriesOf};
 /// The value of `job` that all series of nodes have.
 pub(crate) const JOB: &str = "chasar";
 
-/// The bits of Prometheus' staleness marker (`StaleNaN`): the series ends here.
-const STALE_BITS: u64 = 0x7FF0_0000_0000_0002;
-
 /// The series ends here; of what comes later nothing is said.
-pub(crate) const STALE: f64 = f64::from_bits(STALE_BITS);
+pub(crate) use chasar_query::STALE;
 
 /// Whether a value of a row says something about the host.
 pub(crate) fn is_there(value: f64) -> bool {

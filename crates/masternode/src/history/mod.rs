@@ -2,8 +2,9 @@
 //!
 //! The core hands on every report it accepted, and every change of a node's state; who wants to
 //! know the newest samples asks. It never keeps the core waiting: what does not fit into the queue
-//! waits there, and too much of it is dropped, oldest first, and counted. Once a second what came is committed to the store; what
-//! the store has to do beside that is done by a thread of its own, the upkeep.
+//! waits there, and too much of it is dropped, oldest first, and counted. Once a second what came is
+//! committed to the store; what the store has to do beside that is done by a thread of its own, the
+//! upkeep.
 
 mod book;
 mod instances;

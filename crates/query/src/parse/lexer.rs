@@ -254,9 +254,9 @@ impl Lexer<'_> {
     }
 }
 
-/// `1y2w3d4h5m6s7ms`: units in falling order, each at most once. `None` when it is something else
-/// or does not fit.
-pub(crate) fn duration_ms(text: &str) -> Option<i64> {
+/// Milliseconds of a duration as PromQL writes it, `1y2w3d4h5m6s7ms`: units in falling order, each at
+/// most once. `None` when it is something else or does not fit.
+pub fn duration_ms(text: &str) -> Option<i64> {
     const UNITS: &[(&str, i64)] = &[
         ("y", 365 * 86_400_000),
         ("w", 7 * 86_400_000),

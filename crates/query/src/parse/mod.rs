@@ -59,7 +59,7 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>> {
     parse().map_err(|e: Error| e.placed(text))
 }
 
-pub(crate) use lexer::duration_ms;
+pub use lexer::duration_ms;
 
 /// Reads a selector that may also be empty, as scripts describe series.
 pub(crate) fn description(text: &str) -> Result<Vec<Matcher>> {

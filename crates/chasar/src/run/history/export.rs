@@ -5,14 +5,14 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use chasar_query::parse_selector;
+use chasar_query::{is_stale, parse_selector};
 use chasar_top::text::is_harmless;
 use chasar_tsdb::{Labels, Matcher, NAME, Snapshot};
 
 use super::folder;
 use super::progress::Progress;
 use super::show::things;
-use super::text::{Csv, Json, OpenMetrics, Shape, is_stale};
+use super::text::{Csv, Json, OpenMetrics, Shape};
 use super::{note, now_ms};
 use crate::args::{ExportFormat, HistoryExport};
 use crate::exit::Failure;

@@ -10,11 +10,6 @@ use chasar_wire::catalog;
 /// Text is handed on in pieces of about this size.
 const PIECE_BYTES: usize = 1 << 16;
 
-/// Prometheus' mark for "the series ends here" (`StaleNaN`); text formats have no word for it.
-pub(super) fn is_stale(value: f64) -> bool {
-    value.to_bits() == 0x7FF0_0000_0000_0002
-}
-
 /// Takes a piece of text and empties it.
 pub(super) type Put<'a> = dyn FnMut(&mut String) -> io::Result<()> + 'a;
 

@@ -115,31 +115,7 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
         }
         return Err(format!("cannot parse {text:?} to a valid duration. It overflows int64"));
     }
-    const UNITS: [(&str, i64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let (mut rest, mut total, mut next) = (text, 0_i64, 0);
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: i64 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
-        // Units descend, each once.
-        let unit = UNITS[next..].iter().position(|(unit, _)| *unit == &rest[..letters]).ok_or_else(wrong)?;
-        total = number
-            .checked_mul(UNITS[next + unit].1)
-            .and_then(|ms| total.checked_add(ms))
-            .ok_or_else(wrong)?;
-        next += unit + 1;
-        rest = &rest[letters..];
-    }
-    if text.is_empty() || total > FARTHEST_MS { Err(wrong()) } else { Ok(total) }
+    chasar_query::duration_ms(text).filter(|ms| *ms <= FARTHEST_MS).ok_or_else(wrong)
 }
 
 #[cfg(test)]
