@@ -128,6 +128,7 @@ counters! {
     /// Their topics and bodies, in bytes, each once however many subscribers there are.
     published_bytes,
     /// Messages published while the queue of at least one subscriber was full, so that it may have lost them.
+    /// Exact but for the few that are published at the moment at which such a queue is let on again.
     lost_messages,
     /// Times a subscriber's queue ran full.
     overflows,
@@ -260,26 +261,40 @@ impl Broadcaster {
         self.send(topic, body)
     }
 
+    fn socket(&self) -> &Socket {
+        self.socket.as_ref().expect("open until dropped")
+    }
+
     fn send<T>(&mut self, topic: &[u8], body: T) -> Result<Published>
     where
         T: AsRef<[u8]> + Send + Sync + 'static,
     {
         let body_bytes = body.as_ref().len();
         let body = Message::from_owner(self.meter.track(body))?;
-        let socket = self.socket.as_ref().expect("open until dropped");
+        let was_skipping = self.meter.follows_somebody();
         let mut lost = self.meter.skipping();
-        match socket.send(topic, true) {
-            Ok(()) => socket.send_message(body, false).map_err(|(e, _)| e)?,
+        // A sending libzmq learns only now and then of what peers have taken; a receiving one always does.
+        if was_skipping && !lost {
+            self.look()?;
+        }
+        let mut first = self.socket().send(topic, true);
+        if first.as_ref().is_err_and(chasar_libzmq::Error::would_block) {
+            self.look()?;
+            first = self.socket().send(topic, true);
+        }
+        match first {
+            Ok(()) => self.socket().send_message(body, false).map_err(|(e, _)| e)?,
             Err(e) if e.would_block() => {
                 // Somebody's queue is full. Send once more, to all others: without NODROP libzmq skips it.
                 lost = true;
                 self.meter.overflowed();
                 count(&self.counters.overflows);
-                socket.set_xpub_no_drop(false)?;
-                let sent = socket
+                self.socket().set_xpub_no_drop(false)?;
+                let sent = self
+                    .socket()
                     .send(topic, true)
-                    .and_then(|()| socket.send_message(body, false).map_err(|(e, _)| e));
-                socket.set_xpub_no_drop(true)?;
+                    .and_then(|()| self.socket().send_message(body, false).map_err(|(e, _)| e));
+                self.socket().set_xpub_no_drop(true)?;
                 sent?;
             }
             Err(e) => return Err(e.into()),
@@ -317,7 +332,7 @@ impl Broadcaster {
             if Instant::now() >= deadline {
                 return Ok(None);
             }
-            wait_until([self.socket.as_ref().expect("open until dropped")], deadline)?;
+            wait_until([self.socket()], deadline)?;
         }
     }
 
@@ -359,7 +374,7 @@ impl Broadcaster {
             }
         }
         for _ in 0..LOOK_AT_MOST {
-            let frame = match self.socket.as_ref().expect("open until dropped").recv() {
+            let frame = match self.socket().recv() {
                 Ok(frame) => frame,
                 Err(e) if e.would_block() => return Ok(()),
                 Err(e) => return Err(e.into()),

@@ -94,6 +94,11 @@ impl LossMeter {
         self.overflows.push(self.next.saturating_sub(1));
     }
 
+    /// Whether [`skipping`](Self::skipping) was true when last asked, or a queue was found full since.
+    pub(crate) fn follows_somebody(&self) -> bool {
+        !self.overflows.is_empty()
+    }
+
     /// Whether a subscriber found full before is still being skipped.
     pub(crate) fn skipping(&mut self) -> bool {
         if self.overflows.is_empty() {

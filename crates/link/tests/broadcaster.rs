@@ -98,19 +98,26 @@ fn a_slow_subscriber_slows_nobody_and_its_losses_are_counted() {
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < 40 << 20, "{grown} bytes");
 
-    // What the slow one finds is what was not counted as lost.
-    let mut got = 0;
-    let wanted = MESSAGES as u64 - lost;
-    let patience = |got| if got < wanted { LONG } else { Duration::from_millis(200) };
-    while let Some(event) = slow.recv(patience(got)).expect("no failure") {
-        got += u64::from(matches!(event, SubscriberEvent::Message { .. }));
-    }
     let counts = broadcaster.counters().read();
     assert_eq!((counts.published_messages, counts.lost_messages), (MESSAGES as u64, lost));
+
+    // What the slow one finds before a last message that reaches it is what was not counted as lost.
+    let mut got = 0;
+    until("the slow one to have all that is for it", || {
+        let last = broadcaster.publish(b"Chasar-Client", b"{}").expect("no failure") == Published::ToAll;
+        loop {
+            match slow.recv(if last { LONG } else { Duration::ZERO }).expect("no failure") {
+                Some(SubscriberEvent::Message { body, .. }) if &*body == b"{}" => return Some(()),
+                Some(SubscriberEvent::Message { .. }) => got += 1,
+                Some(_) => {}
+                None => return None,
+            }
+        }
+    });
     let really_lost = MESSAGES as u64 - got;
     assert!(really_lost > 1_000, "the slow one was not slow: it got {got}");
-    assert_eq!(lost, really_lost);
-    assert_eq!(broadcaster.publish(b"Chasar-Client", b"{}").expect("no failure"), Published::ToAll);
+    // The slow one is served again a moment before its queue is seen to be let on.
+    assert!(lost.abs_diff(really_lost) <= 50, "counted {lost}, really {really_lost}");
 }
 
 #[test]
