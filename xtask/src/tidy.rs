@@ -17,10 +17,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("chasar-link", &["chasar-libzmq"]),
     ("chasar-clientnode", &["chasar-probes", "chasar-link", "chasar-wire"]),
     ("chasar-fleet", &["chasar-wire"]),
-    ("chasar-masternode", &["chasar-fleet", "chasar-link", "chasar-query", "chasar-tsdb", "chasar-wire"]),
+    (
+        "chasar-masternode",
+        &["chasar-fleet", "chasar-link", "chasar-query", "chasar-remote-write", "chasar-tsdb", "chasar-wire"],
+    ),
     ("chasar-tsdb", &[]),
     ("chasar-openmetrics", &[]),
     ("chasar-query", &[]),
+    ("chasar-remote-write", &[]),
     ("chasar-top", &["chasar-link", "chasar-wire"]),
     ("chasar-doctor", &["chasar-clientnode", "chasar-fleet", "chasar-link", "chasar-probes", "chasar-wire"]),
 ];
@@ -31,6 +35,7 @@ const ONLY_UNDER: &[(&str, &[&str])] = &[
     ("zeromq-src", &["chasar-libzmq"]),
     ("libsodium-sys-stable", &["chasar-libzmq"]),
     ("pco", &["chasar-tsdb"]),
+    ("snap", &["chasar-remote-write"]),
     ("tokio", &["chasar-masternode"]),
     ("axum", &["chasar-masternode"]),
     ("ratatui", &["chasar-top"]),
@@ -101,17 +106,36 @@ const NEVER: &[(&str, &[&str], &str)] = &[
     ),
     (
         "SystemTime::now",
-        &["crates/fleet/src", "crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"],
+        &[
+            "crates/fleet/src",
+            "crates/wire/src",
+            "crates/probes/src",
+            "crates/tsdb/src",
+            "crates/query/src",
+            "crates/remote-write/src",
+        ],
         "reads no wall clock",
     ),
     (
         "Instant::now",
-        &["crates/fleet/src", "crates/wire/src", "crates/tsdb/src", "crates/query/src"],
+        &[
+            "crates/fleet/src",
+            "crates/wire/src",
+            "crates/tsdb/src",
+            "crates/query/src",
+            "crates/remote-write/src",
+        ],
         "reads no clock",
     ),
     (
         "std::net",
-        &["crates/wire/src", "crates/probes/src", "crates/tsdb/src", "crates/query/src"],
+        &[
+            "crates/wire/src",
+            "crates/probes/src",
+            "crates/tsdb/src",
+            "crates/query/src",
+            "crates/remote-write/src",
+        ],
         "opens no socket",
     ),
 ];
