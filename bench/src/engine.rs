@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,7 +61,9 @@ pub struct Engine {
     kind: Kind,
     child: Child,
     http: SocketAddr,
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Removed with it; none: the folder is kept.
+    _removed: Option<tempfile::TempDir>,
 }
 
 impl Engine {
@@ -71,18 +73,31 @@ impl Engine {
     /// When it cannot be started or does not listen within ten seconds.
     pub fn start(kind: Kind, parent: &Path) -> io::Result<Engine> {
         let folder = tempfile::tempdir_in(parent)?;
+        let mut engine = Engine::open(kind, folder.path())?;
+        engine._removed = Some(folder);
+        Ok(engine)
+    }
+
+    /// Starts the store with its data in a folder, which is kept.
+    ///
+    /// # Errors
+    /// When it cannot be started, or is not ready in time.
+    pub fn open(kind: Kind, folder: &Path) -> io::Result<Engine> {
+        std::fs::create_dir_all(folder)?;
         let http = free()?;
         let mut command = Command::new(kind.program());
-        let data = folder.path().join("data");
+        let data = folder.join("data");
         match kind {
             Kind::Prometheus => {
-                let config = folder.path().join("prometheus.yml");
+                let config = folder.join("prometheus.yml");
                 std::fs::write(&config, "global: {}\n")?;
                 command.arg(format!("--config.file={}", config.display()));
                 command.arg(format!("--storage.tsdb.path={}", data.display()));
                 command.arg(format!("--web.listen-address={http}"));
                 command.args(["--web.enable-remote-write-receiver", "--web.enable-admin-api"]);
                 command.args(["--storage.tsdb.retention.time=100y", "--log.level=error"]);
+                // Else it reads its log again for minutes at each start.
+                command.arg("--enable-feature=memory-snapshot-on-shutdown");
             }
             Kind::VictoriaMetrics => {
                 command.arg(format!("-storageDataPath={}", data.display()));
@@ -91,7 +106,7 @@ impl Engine {
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        let engine = Engine { kind, child, http, folder };
+        let engine = Engine { kind, child, http, folder: folder.to_path_buf(), _removed: None };
         listening(http)?;
         // It listens before it has opened its folder.
         let deadline = Instant::now() + PATIENCE;
@@ -114,6 +129,26 @@ impl Engine {
             return Err(io::Error::new(io::ErrorKind::TimedOut, what));
         }
         thread::sleep(Duration::from_millis(50));
+        Ok(())
+    }
+
+    /// Where it answers.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Ends it as an operator would, so that all it has is in its folder, and waits for that.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn end(mut self) -> io::Result<()> {
+        let pid = libc::pid_t::try_from(self.child.id()).map_err(io::Error::other)?;
+        // SAFETY: a signal to a child of ours that was not waited for yet.
+        unsafe { libc::kill(pid, libc::SIGTERM) };
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait()?.is_none() {
+            self.before(deadline)?;
+        }
         Ok(())
     }
 
@@ -168,7 +203,7 @@ impl Engine {
     /// # Errors
     /// When the store does not do it.
     pub fn merge(&self) -> io::Result<u64> {
-        let data = self.folder.path().join("data");
+        let data = self.folder.join("data");
         match self.kind {
             Kind::Prometheus => {
                 // A snapshot writes the head as a block, which the store itself does two hours later.

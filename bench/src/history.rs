@@ -114,6 +114,25 @@ impl Recording {
     }
 }
 
+impl Recording {
+    /// Only the first `most` of the series that `choose` takes, under the names that it gives them.
+    pub fn chosen(mut self, most: usize, choose: impl Fn(&Labels) -> Option<(Labels, Kind)>) -> Recording {
+        let taken: Vec<(usize, (Labels, Kind))> = self
+            .series
+            .iter()
+            .enumerate()
+            .filter_map(|(i, (l, _))| Some((i, choose(l)?)))
+            .take(most)
+            .collect();
+        for row in &mut self.rows {
+            *row = taken.iter().map(|(i, _)| row[*i]).collect();
+        }
+        self.scale = taken.iter().map(|(i, _)| self.scale[*i]).collect();
+        self.series = taken.into_iter().map(|(_, series)| series).collect();
+        self
+    }
+}
+
 /// All numbers of a report. Lists become labels; what names and numbers the report itself is left out.
 fn flatten(value: &Value, name: &mut String, found: &mut BTreeMap<String, f64>) {
     let len = name.len();
