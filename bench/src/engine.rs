@@ -103,6 +103,8 @@ impl Engine {
                 command.arg(format!("-storageDataPath={}", data.display()));
                 command.arg(format!("-httpListenAddr={http}"));
                 command.args(["-retentionPeriod=100y", "-loggerLevel=ERROR"]);
+                // Else it ends connections after two minutes.
+                command.arg("-http.connTimeout=24h");
             }
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
