@@ -172,6 +172,12 @@ fn a_killed_masternode_costs_nothing() {
     assert_eq!(ledger.sessions().len(), 1);
 }
 
+/// How long before a kill a published report may not have been remembered yet, on a machine that is busy.
+const UNREMEMBERED_MS: i64 = 1_500;
+
+/// How long it may take from reading the clock to the last message that a killed masternode got out.
+const KILL_TAKES_MS: i64 = 1_000;
+
 #[test]
 fn kills_at_any_moment_lose_nothing() {
     const KILLS: u64 = 3;
@@ -192,13 +198,19 @@ fn kills_at_any_moment_lose_nothing() {
     let counts = ledger.counts(&session);
     eprintln!("masternode killed {KILLS} times at 10 Hz\n{}\n{counts}", Counts::HEAD);
     assert_eq!(counts.lost, 0, "missing {:?}", ledger.missing(&session));
-    // Published, but not yet remembered when the masternode died: at most what was sampled in the 300 ms before.
+    // Published, but not yet remembered when the masternode died: first seen shortly before a kill.
+    let messages = subscriber.messages();
     for sequence in ledger.repeated(&session) {
-        let sampled = ledger.session(&session).find(|e| e.sequence == sequence).unwrap().sampled_at_ms;
-        let before = kills.iter().map(|kill| kill - sampled).filter(|ms| *ms >= 0).min();
+        let came = messages
+            .iter()
+            .find(|m| m.entry.as_ref().is_some_and(|e| e.session == session && e.sequence == sequence))
+            .map(|m| (m.at * 1000.0) as i64)
+            .unwrap();
+        // The clock of the kill is read before the signal is sent, and what was published travels on.
+        let before = kills.iter().map(|kill| kill - came).filter(|ms| *ms > -KILL_TAKES_MS).min();
         assert!(
-            before.is_some_and(|ms| ms <= 300),
-            "report {sequence} came twice, sampled {before:?} ms before a kill"
+            before.is_some_and(|ms| ms <= UNREMEMBERED_MS),
+            "report {sequence} came twice, first {before:?} ms before a kill"
         );
     }
 }
