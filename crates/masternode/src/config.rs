@@ -30,6 +30,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// History; `None`: nothing is kept, only the newest samples are known.
     pub history: Option<HistoryConfig>,
+    /// Samples that others send over HTTP; `None`: none are taken. They need history and HTTP.
+    pub receive: Option<ReceiveConfig>,
     /// Bounds and times of the fleet.
     pub fleet: Settings,
     /// After a restart, reports wait for so long until subscribers have connected again. Nothing is
@@ -55,6 +57,20 @@ pub struct HistoryConfig {
     pub hours: Duration,
     /// Memory for samples that are not in files yet; beyond it samples are refused and counted.
     pub memory_bytes: usize,
+}
+
+/// What is received besides reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiveConfig {
+    /// Most series of which samples are taken within ten minutes; those of nodes do not count.
+    pub max_series: usize,
+}
+
+impl Default for ReceiveConfig {
+    /// A million: their names take about half a gigabyte of memory.
+    fn default() -> ReceiveConfig {
+        ReceiveConfig { max_series: 1_000_000 }
+    }
 }
 
 /// HTTP.
@@ -88,6 +104,7 @@ impl Config {
             stream: Some(Endpoint::new(host, STREAM_PORT)?),
             http: Some(HttpConfig::new(Endpoint::new(host, HTTP_PORT)?)),
             state_dir,
+            receive: None,
             fleet: Settings::default(),
             settle: Duration::from_millis(750),
             stream_queue_messages: 10_000,

@@ -3,7 +3,7 @@
 //! ```text
 //! ingest ──▶ core ──▶ stream ──▶ recorder
 //! (SUB, decode) (Fleet)  (XPUB)     (memory file)
-//!               ├──▶ history (newest samples) ──▶ http
+//!               ├──▶ history (newest samples) ──▶ http ──▶ receive ──▶ history
 //!               └──▶ published snapshot ──▶ http (tokio, axum)
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! | ingest → core | ingest waits, the peers' queues and TCP hold the reports; waits are counted |
 //! | core → stream | the oldest batch is dropped and counted: subscribers lose it, the fleet does not |
 //! | core → history | the oldest reports are dropped and counted: subscribers have them, series do not |
+//! | http → receive, receive → history | the sender waits, and after a while is told to come again |
 //! | stream → recorder | dropped; the next thing recorded is then the whole memory |
 //!
 //! Reports are published first and remembered within milliseconds afterwards, so a crash in between
@@ -41,6 +42,7 @@ mod http;
 mod ingest;
 mod message;
 mod printable;
+mod receive;
 mod recorder;
 mod running;
 mod state_folder;
@@ -49,7 +51,7 @@ mod worker;
 
 pub use chasar_fleet::{About, Counters, FleetSnapshot, NodeSnapshot, Settings, State, Summary, Totals};
 pub use chasar_link::{Endpoint, EndpointError};
-pub use config::{Config, HistoryConfig, HttpConfig};
+pub use config::{Config, HistoryConfig, HttpConfig, ReceiveConfig};
 pub use error::{StartError, StopError, WorkerError};
 pub use history::{StoreSource, store_matcher};
 pub use running::{Addresses, Masternode, Running};

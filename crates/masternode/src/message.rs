@@ -119,6 +119,11 @@ impl Count {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
+    /// For what goes up and down.
+    pub(crate) fn set(&self, amount: u64) {
+        self.0.store(amount, Ordering::Relaxed);
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -147,6 +152,18 @@ pub(crate) struct Counts {
     pub(crate) history_left_out: Count,
     /// Milliseconds that the upkeep of the history took.
     pub(crate) history_upkeep_ms: Count,
+    /// Bodies that others sent: stored whole, in part, malformed, put off.
+    pub(crate) receive_stored: Count,
+    pub(crate) receive_partial: Count,
+    pub(crate) receive_malformed: Count,
+    pub(crate) receive_busy: Count,
+    /// Samples in them that were stored, and that were not, by reason.
+    pub(crate) receive_samples: Count,
+    pub(crate) receive_refused: [Count; crate::receive::Reason::ALL.len()],
+    /// Exemplars in them; none are stored.
+    pub(crate) receive_exemplars: Count,
+    /// Series that came lately.
+    pub(crate) receive_series: Count,
     /// HTTP requests answered.
     pub(crate) http_requests: Count,
     /// Of these, refused ones.

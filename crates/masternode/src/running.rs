@@ -18,6 +18,7 @@ use crate::history::{self, Entries, History, Instances, Upkeep};
 use crate::http::{HttpServer, Stopper as HttpStopper};
 use crate::ingest::Ingest;
 use crate::message::{Count, Counts, Flags, Published};
+use crate::receive::{BATCHES, DELIVERIES, Receive, Receiving};
 use crate::recorder::Recorder;
 use crate::state_folder::StateFolder;
 use crate::stream::Stream;
@@ -34,6 +35,8 @@ const QUESTIONS: usize = 64;
 /// Batches between stream and recorder.
 const RECORDS: usize = 1_024;
 
+/// The part that ends when HTTP does.
+const RECEIVE: &str = "receive";
 /// The part that nobody has to wait for.
 const UPKEEP: &str = "upkeep";
 
@@ -124,6 +127,10 @@ impl Masternode {
         let (entries, entries_queue) = bounded(HISTORY);
         let (question, questions) = bounded(QUESTIONS);
         let (upkeep_sender, upkeep_end) = bounded(0);
+        let (batch_sender, batches) = bounded(BATCHES);
+        let (deliveries_sender, deliveries) = tokio::sync::mpsc::channel(DELIVERIES);
+        let receiving = (config.receive.is_some() && store.is_some())
+            .then(|| Receiving { deliveries: deliveries_sender, families: Arc::default() });
         let (ended_sender, ended) = unbounded();
         let mut parts = Vec::new();
 
@@ -141,6 +148,7 @@ impl Masternode {
                     addresses: addresses.clone(),
                     questions: question,
                     store: store.clone(),
+                    receiving: receiving.clone(),
                 });
                 (Some(task), Some(stopper))
             }
@@ -159,6 +167,24 @@ impl Masternode {
         };
         parts.push("stream");
         spawn("stream", ended_sender.clone(), move || part.run())?;
+        // Without HTTP nothing comes, and it ends at once.
+        if let (Some(Receiving { deliveries: sender, families }), Some(receive)) = (receiving, config.receive)
+            && let (Some(store), Some(history), true) = (&store, &config.history, http_thread.is_some())
+        {
+            drop(sender);
+            let part = Receive {
+                deliveries,
+                batches: batch_sender,
+                store: store.clone(),
+                families,
+                config: receive,
+                memory_bytes: history.memory_bytes,
+                clock,
+                counts: counts.clone(),
+            };
+            parts.push(RECEIVE);
+            spawn(RECEIVE, ended_sender.clone(), move || part.run())?;
+        }
         if let Some(store) = store {
             let part = Upkeep { store, end: upkeep_end, clock, counts: counts.clone() };
             parts.push(UPKEEP);
@@ -167,6 +193,7 @@ impl Masternode {
         let part = History {
             entries: entries_queue.clone(),
             questions,
+            batches,
             counts: counts.clone(),
             clock,
             remembered: published.load_full(),
@@ -254,7 +281,7 @@ impl Running {
         let until = Instant::now() + deadline;
         while !self.parts.is_empty() {
             // HTTP answers until the rest is done, so that a stop can be watched.
-            if self.parts.iter().all(|part| ["http", UPKEEP].contains(part))
+            if self.parts.iter().all(|part| ["http", RECEIVE, UPKEEP].contains(part))
                 && let Some(http) = self.http.take()
             {
                 http.stop();

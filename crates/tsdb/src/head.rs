@@ -115,16 +115,24 @@ struct Single {
     commit: u64,
 }
 
-/// The samples of a series that came by themselves.
+/// The samples of a series that came by themselves, by time: however they come, the place of one is
+/// found by bisection.
 #[derive(Default)]
 struct Singles {
     list: Vec<Single>,
-    newest: Option<i64>,
 }
 
 impl Singles {
+    /// Where a sample of this time is, or would be.
+    fn place(&self, time: i64) -> Result<usize, usize> {
+        match self.list.last() {
+            Some(last) if last.time < time => Err(self.list.len()),
+            _ => self.list.binary_search_by_key(&time, |p| p.time),
+        }
+    }
+
     fn has(&self, time: i64) -> bool {
-        self.newest.is_some_and(|newest| time <= newest) && self.list.iter().any(|p| p.time == time)
+        self.place(time).is_ok()
     }
 }
 
@@ -208,12 +216,11 @@ impl Pane {
         let in_rows =
             self.rows.get(&source).is_some_and(|rows| rows.blocks.iter().any(|b| has(b, metric, time)));
         let singles = self.singles.entry(source).or_default().entry(metric).or_default();
-        if in_rows || singles.has(time) {
+        let (Err(place), false) = (singles.place(time), in_rows) else {
             return Applied { samples: 0, duplicates: 1 };
-        }
+        };
         self.bytes += size_of::<Single>() + if singles.list.is_empty() { ENTRY_BYTES } else { 0 };
-        singles.newest = singles.newest.max(Some(time));
-        singles.list.push(Single { time, value, commit });
+        singles.list.insert(place, Single { time, value, commit });
         self.samples += 1;
         Applied { samples: 1, duplicates: 0 }
     }

@@ -1,19 +1,21 @@
 //! The store: what its parts share, and how it is opened.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Error, Result};
 use crate::head::Pane;
 use crate::index::{Layout, NameTables};
-use crate::labels::Kind;
+use crate::labels::{Kind, Labels};
 use crate::options::Options;
 use crate::query::Snapshot;
 use crate::segment::{MAX_NUMBER, Segment, Tier};
 use crate::storage::Storage;
+use crate::time::{MAX_TIME_MS, MIN_TIME_MS};
 use crate::wal::{self, LostTail, Told};
-use crate::writer::Writer;
+use crate::writer::{SeriesHandle, Writer};
 
 /// Locks, and goes on after a panic elsewhere: all states behind these locks are whole at all times.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -98,6 +100,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Times of samples that a commit at `now_ms` takes.
+    pub(crate) fn takes(&self, now_ms: i64) -> RangeInclusive<i64> {
+        let oldest = now_ms.saturating_sub(self.options.raw_ms);
+        let floor = self.raw_floor_ms.load(Ordering::Relaxed).max(oldest).max(MIN_TIME_MS);
+        floor..=now_ms.saturating_add(self.options.future_ms).min(MAX_TIME_MS)
+    }
+
+    pub(crate) fn name_bytes(&self) -> usize {
+        let names = read(&self.names);
+        names.metrics.bytes() + names.sources.bytes()
+    }
+
     pub(crate) fn number(&self) -> u64 {
         self.next_number.fetch_add(1, Ordering::Relaxed)
     }
@@ -226,6 +240,27 @@ fn number_in(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
 }
 
 impl Store {
+    /// The series with these labels, for the writer: who only prepares what it writes needs no writer.
+    pub fn series(&self, labels: &Labels, kind: Kind) -> SeriesHandle {
+        SeriesHandle::new(&self.shared, labels, kind)
+    }
+
+    /// Times of samples that a commit at `now_ms` takes: not older than raw samples are kept, and not
+    /// too far ahead.
+    pub fn takes(&self, now_ms: i64) -> RangeInclusive<i64> {
+        self.shared.takes(now_ms)
+    }
+
+    /// Memory that samples take which are in no segment yet, about; see [`Options::head_bytes`].
+    pub fn head_bytes(&self) -> usize {
+        self.shared.view().panes.iter().map(|pane| read(pane).bytes).sum()
+    }
+
+    /// Memory that the names of all metrics and sources take, about; as [`Writer::name_bytes`].
+    pub fn name_bytes(&self) -> usize {
+        self.shared.name_bytes()
+    }
+
     /// Opens a store to read and write, and reads what the logs have that no segment has.
     ///
     /// # Errors

@@ -10,7 +10,6 @@ use crate::index::Layout;
 use crate::labels::{Kind, Labels};
 use crate::options::Sync;
 use crate::store::{Health, Shared, health_of, lock, log_name, read, write};
-use crate::time::{MAX_TIME_MS, MIN_TIME_MS};
 use crate::wal::{HEADER_BYTES, WalHeader, WalWriter, is_absent};
 
 /// A source: the labels that say where samples come from. Kept known while held.
@@ -27,6 +26,16 @@ pub struct SeriesHandle {
     source: SourceHandle,
     /// A layout of the one metric.
     layout: LayoutHandle,
+}
+
+impl SeriesHandle {
+    pub(crate) fn new(shared: &Shared, labels: &Labels, kind: Kind) -> SeriesHandle {
+        let (source, metric) = labels.split(&shared.options.source_labels);
+        let mut names = write(&shared.names);
+        let source = SourceHandle(names.source(&source));
+        let metric = names.metrics.number(&metric, kind);
+        SeriesHandle { source, layout: LayoutHandle(names.layout(vec![metric])) }
+    }
 }
 
 /// What became of the samples of a commit.
@@ -87,8 +96,7 @@ impl Writer {
     /// Memory that the names of all metrics and sources take, about. Names are forgotten when no file has
     /// samples of theirs any more; who takes them from strangers has to see that there are not too many.
     pub fn name_bytes(&self) -> usize {
-        let names = read(&self.shared.names);
-        names.metrics.bytes() + names.sources.bytes()
+        self.shared.name_bytes()
     }
 
     /// The source with these labels.
@@ -105,8 +113,7 @@ impl Writer {
 
     /// The series with these labels, of whatever metric and source.
     pub fn series(&self, labels: &Labels, kind: Kind) -> SeriesHandle {
-        let (source, metric) = labels.split(&self.shared.options.source_labels);
-        SeriesHandle { source: self.source(&source), layout: self.layout([(&metric, kind)]) }
+        SeriesHandle::new(&self.shared, labels, kind)
     }
 
     /// Takes a row: one value for each metric of the layout, [`ABSENT`](crate::ABSENT) for none.
@@ -178,15 +185,14 @@ impl Writer {
         let in_head: usize = view.panes.iter().map(|p| read(p).bytes).sum();
         let full = in_head >= shared.options.head_bytes;
         let options = &shared.options;
-        let floor = shared.raw_floor_ms.load(Ordering::Relaxed).max(now_ms.saturating_sub(options.raw_ms));
-        let ceiling = now_ms.saturating_add(options.future_ms);
+        let takes = shared.takes(now_ms);
 
         let mut groups: HashMap<Option<(i64, i64)>, Vec<usize>> = HashMap::new();
         for (at, pending) in self.pending.iter().enumerate() {
             let time = pending.time();
-            let counter = if time < floor || time < MIN_TIME_MS {
+            let counter = if time < *takes.start() {
                 &mut done.too_old
-            } else if time > ceiling || time > MAX_TIME_MS {
+            } else if time > *takes.end() {
                 &mut done.too_new
             } else if full {
                 &mut done.refused

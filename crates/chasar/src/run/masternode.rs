@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chasar_masternode::{Config, Endpoint, HistoryConfig, HttpConfig, Masternode};
+use chasar_masternode::{Config, Endpoint, HistoryConfig, HttpConfig, Masternode, ReceiveConfig};
 
 use super::state_dir;
 use crate::args::StartMasternode;
@@ -13,7 +13,7 @@ use crate::log::LogConfig;
 use crate::service::notify::Notifier;
 use crate::settings::definition::{
     BIND, HISTORY, HISTORY_HOURS, HISTORY_MEMORY, HISTORY_MINUTES, HISTORY_RAW, HISTORY_SIZE, HTTP,
-    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, STREAM, TOKEN_FILE,
+    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, RECEIVE, STREAM, TOKEN_FILE,
 };
 use crate::settings::layers::{Layers, REAL};
 use crate::settings::problem::Problem;
@@ -86,6 +86,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let (names, token_file) = (layers.get(&HTTP_NAMES), layers.get(&TOKEN_FILE));
     let state_dir = state_dir(layers);
     let history = state_dir.as_deref().map(|folder| history(layers, folder));
+    let receive = layers.get(&RECEIVE);
     let state_dir = state_dir?;
     let token = match token_file {
         None => None,
@@ -112,6 +113,20 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         ..HttpConfig::new(endpoint)
     });
     config.history = history??;
+    let receive = receive?;
+    if receive.value {
+        let missing = match (&config.history, &config.http) {
+            (None, _) => Some("history"),
+            (_, None) => Some("HTTP"),
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            let message = format!("what is received needs {missing}, which is off");
+            layers.problems.push(Problem { place: receive.place, message });
+            return None;
+        }
+        config.receive = Some(ReceiveConfig::default());
+    }
     Some(config)
 }
 

@@ -116,7 +116,7 @@ pub(crate) const SECTIONS: [(&str, &str); 3] = [
 ];
 
 /// All settings, in the order of the example; positional ones in their order.
-pub(crate) static ALL: [&dyn AnySetting; 25] = [
+pub(crate) static ALL: [&dyn AnySetting; 26] = [
     &BIND,
     &LISTEN_PORT,
     &STREAM,
@@ -130,6 +130,7 @@ pub(crate) static ALL: [&dyn AnySetting; 25] = [
     &HISTORY_MINUTES,
     &HISTORY_HOURS,
     &HISTORY_MEMORY,
+    &RECEIVE,
     &MASTERNODE_HOST,
     &PORT,
     &INTERVAL,
@@ -344,6 +345,22 @@ pub(crate) static HISTORY_MEMORY: Setting<u64> = Setting {
         more: "At least 16 MiB; 1,000 nodes of 250 series take 60 MiB. Beyond it samples are dropped and counted.",
     },
     parse: value::large_size,
+};
+
+pub(crate) static RECEIVE: Setting<bool> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "receive",
+        value_name: "true|false",
+        form: Form::Switch,
+        default: Default::Text("false"),
+        choices: &["true", "false"],
+        help: "Take samples that others send over HTTP into the history: Prometheus' remote write",
+        more: "Their URL is http://HOST:7777/api/v1/write; where HTTP wants a token, they need it too. Names \
+               and labels are stored as they are sent, so whoever may send can write into the series of \
+               any node.",
+    },
+    parse: value::boolean,
 };
 
 pub(crate) static MASTERNODE_HOST: Setting<String> = Setting {

@@ -206,6 +206,7 @@ mod tests {
         ("masternode.history_minutes", ["1h", "2d", "3d"]),
         ("masternode.history_hours", ["1h", "2d", "3d"]),
         ("masternode.history_memory", ["16MiB", "2G", "3G"]),
+        ("masternode.receive", ["true", "false", "true"]),
         ("clientnode.masternode", ["a", "b", "c"]),
         ("clientnode.port", ["1", "2", "3"]),
         ("clientnode.interval", ["2", "500ms", "1m"]),

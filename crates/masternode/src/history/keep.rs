@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use chasar_tsdb::{Kind, LabelError, Labels, LayoutHandle, NAME, SourceHandle, Writer};
+use chasar_tsdb::{Kind, LabelError, Labels, LayoutHandle, NAME, SeriesHandle, SourceHandle, Writer};
 use chasar_wire::catalog;
 
 use super::row::{Layout, SeriesOf};
@@ -76,9 +76,22 @@ impl Scribe {
     }
 
     /// Makes all that was kept durable; what is wrong with the store is in its health.
-    pub(crate) fn commit(&mut self, now_ms: i64) {
-        // Counted by the store, and said by the upkeep.
-        let _ = self.writer.commit(now_ms);
+    ///
+    /// # Errors
+    /// Why some of it was not stored; it is counted by the store, and said by the upkeep.
+    pub(crate) fn commit(&mut self, now_ms: i64) -> Result<(), String> {
+        match self.writer.commit(now_ms) {
+            Ok(done) if done.refused > 0 => Err("its memory is full".into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Takes samples that were received.
+    pub(crate) fn received(&mut self, samples: &[(SeriesHandle, i64, f64)]) {
+        for (series, time_ms, value) in samples {
+            self.writer.sample(series, *time_ms, *value);
+        }
     }
 
     fn is_full(&self) -> bool {

@@ -27,6 +27,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, never, select};
 use tokio::sync::oneshot;
 
 use crate::message::{Counts, Published};
+use crate::receive::{Batch, Verdict};
 use crate::running::Clock;
 use crate::state_folder::replace;
 
@@ -75,6 +76,8 @@ pub(crate) enum Question {
 const WAITING_REPORTS: usize = 16_384;
 /// Entries of a batch: the queue is bounded in batches.
 const BATCH: usize = 256;
+/// Samples that others sent are committed together up to about so many: reports wait no longer.
+const RECEIVED_AT_ONCE: usize = 50_000;
 /// The rest waits so long for the thread when the core ends; a stop has 5 seconds in all.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
@@ -142,6 +145,8 @@ fn is_report(entry: &Entry) -> bool {
 pub(crate) struct History {
     pub(crate) entries: Receiver<Vec<Entry>>,
     pub(crate) questions: Receiver<Question>,
+    /// What others send.
+    pub(crate) batches: Receiver<Batch>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) clock: Clock,
     /// The nodes known from before.
@@ -178,6 +183,10 @@ impl History {
                     // There is no HTTP, so nobody asks.
                     Err(_) => self.questions = never(),
                 },
+                recv(self.batches) -> batch => match batch {
+                    Ok(batch) => self.store_received(&mut book, batch),
+                    Err(_) => self.batches = never(),
+                },
                 default(rest) => {}
             }
             let now = self.clock.now();
@@ -194,7 +203,8 @@ impl History {
 
     fn commit(&mut self, book: &mut Book, complained: &mut Option<Instant>) {
         if let Some(scribe) = &mut self.scribe {
-            scribe.commit(self.clock.now().unix_ms);
+            // What fails is in the store's health.
+            let _ = scribe.commit(self.clock.now().unix_ms);
             self.counts.history_left_out.add(mem::take(&mut scribe.unnamed));
         }
         let Some(text) = book.instances.changed() else { return };
@@ -207,6 +217,38 @@ impl History {
                     "cannot write {path}: {cause}; hosts of one name could change theirs at a restart"
                 );
             }
+        }
+    }
+
+    /// Stores what others sent, and tells them. Reports that wait go first; what else was sent meanwhile
+    /// is committed along.
+    fn store_received(&mut self, book: &mut Book, first: Batch) {
+        for _ in 0..self.entries.len() {
+            let Ok(entries) = self.entries.try_recv() else { break };
+            self.take(book, entries);
+        }
+        let mut batches = vec![first];
+        let mut samples = batches[0].samples.len();
+        while samples < RECEIVED_AT_ONCE
+            && let Ok(batch) = self.batches.try_recv()
+        {
+            samples += batch.samples.len();
+            batches.push(batch);
+        }
+        let now_ms = self.clock.now().unix_ms;
+        let stored = match &mut self.scribe {
+            Some(scribe) => {
+                batches.iter().for_each(|batch| scribe.received(&batch.samples));
+                scribe.commit(now_ms)
+            }
+            None => Err("there is none".into()),
+        };
+        for Batch { verdict, answer, .. } in batches {
+            // Who sent it may have gone.
+            let _ = answer.send(match &stored {
+                Ok(()) => verdict,
+                Err(why) => Verdict::busy(&format!("the history cannot be written: {why}")),
+            });
         }
     }
 
@@ -281,6 +323,7 @@ mod tests {
         let history = History {
             entries,
             questions,
+            batches: never(),
             counts: Arc::default(),
             clock: Clock::new(),
             remembered: Arc::default(),

@@ -15,7 +15,9 @@ use super::choice::Choice;
 use super::exposition::Exposition;
 use super::{Sources, nodes, process};
 use crate::history::{Newest, Question};
+use crate::message::Counts;
 use crate::printable::printable;
+use crate::receive::Reason;
 
 /// How long the history thread may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -242,6 +244,9 @@ fn own(out: &mut Exposition, sources: &Sources) {
         "Samples left out because a node has too many series, or all nodes have too many names.",
         counts.history_left_out.get(),
     );
+    if sources.receiving.is_some() {
+        receive(out, counts);
+    }
     if let Some(store) = &sources.store {
         history(out, store, sources.counts.history_upkeep_ms.get());
     }
@@ -258,6 +263,42 @@ fn own(out: &mut Exposition, sources: &Sources) {
     if let Some(files) = usage.open_files {
         out.gauge("process_open_fds", "Open file descriptors.", files);
     }
+}
+
+/// What others send over HTTP.
+fn receive(out: &mut Exposition, counts: &Counts) {
+    out.counters(
+        "chasar_receive_messages_total",
+        "Messages that others sent, by what became of them.",
+        "result",
+        [
+            ("stored", counts.receive_stored.get()),
+            ("partly_stored", counts.receive_partial.get()),
+            ("malformed", counts.receive_malformed.get()),
+            ("put_off", counts.receive_busy.get()),
+        ],
+    );
+    out.counter(
+        "chasar_receive_samples_total",
+        "Samples in them that are stored, those that were there before included.",
+        counts.receive_samples.get(),
+    );
+    out.counters(
+        "chasar_receive_samples_refused_total",
+        "Samples in them that are not stored, by reason.",
+        "reason",
+        Reason::ALL.iter().zip(&counts.receive_refused).map(|(reason, n)| (reason.name(), n.get())),
+    );
+    out.counter(
+        "chasar_receive_exemplars_total",
+        "Exemplars in them; none are stored.",
+        counts.receive_exemplars.get(),
+    );
+    out.gauge(
+        "chasar_receive_series",
+        "Series of which others sent samples lately.",
+        counts.receive_series.get(),
+    );
 }
 
 /// What the store says of itself (`chasar_tsdb::Stats`).

@@ -10,6 +10,7 @@ mod metrics;
 mod nodes;
 mod pages;
 mod process;
+mod receive;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::config::HttpConfig;
 use crate::error::StartError;
 use crate::history::Question;
 use crate::message::{Counts, Flags, Published};
+use crate::receive::Receiving;
 use crate::running::{Addresses, Clock};
 use crate::state_folder::{StateFolder, checked_token};
 
@@ -52,6 +54,8 @@ pub(crate) struct Sources {
     pub(crate) questions: Sender<Question>,
     /// None: no history is kept.
     pub(crate) store: Option<Store>,
+    /// None: nothing is received but reports.
+    pub(crate) receiving: Option<Receiving>,
 }
 
 /// A bound port, not served yet.
@@ -136,6 +140,7 @@ impl Task {
             .route("/federate", get(federate::page))
             .route("/api/fleet", get(pages::fleet))
             .merge(api::routes(sources.clock.now().unix_ms))
+            .merge(receive::routes())
             .fallback(pages::not_found)
             .method_not_allowed_fallback(pages::method_not_allowed)
             .layer(middleware::from_fn(move |request, next| {

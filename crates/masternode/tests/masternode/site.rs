@@ -188,9 +188,22 @@ pub(crate) fn get(running: &Running, path: &str, headers: &str) -> Answer {
 }
 
 pub(crate) fn ask(address: std::net::SocketAddr, request: &str) -> Answer {
+    exchange(address, request.as_bytes())
+}
+
+/// Posts a body.
+pub(crate) fn post(address: std::net::SocketAddr, path: &str, headers: &str, body: &[u8]) -> Answer {
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n{headers}\r\n");
+    exchange(address, &[head.as_bytes(), body].concat())
+}
+
+fn exchange(address: std::net::SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE * 2)).unwrap();
+    // Who refuses a body need not read it.
+    let _ = stream.write_all(request);
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer");

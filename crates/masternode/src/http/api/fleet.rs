@@ -10,19 +10,31 @@ use super::reply::{Failure, Reply};
 use crate::history::time::rfc3339;
 use crate::history::{JOB, Newest};
 use crate::http::Sources;
+use crate::receive::Families;
 
 /// The years 1 to 9999.
 const YEARS_MS: Range<i64> = -62_135_596_800_000..253_402_300_800_000;
 
-pub(crate) fn metadata(params: &Params) -> Result<Reply, Failure> {
+/// Of our own metrics, and of those that others send: two kinds where they disagree.
+pub(crate) fn metadata(params: &Params, received: Option<&Families>) -> Result<Reply, Failure> {
     let (limit, wanted) = (params.limit("limit")?, params.get("metric"));
     params.limit("limit_per_metric")?;
     let up = ("up", "gauge", "1 while reports of the node come, else 0");
-    let metrics = catalog::metrics().into_iter().map(|m| (m.name, m.kind.prometheus(), m.help));
+    let metrics = catalog::metrics().into_iter().map(|m| (m.name, m.kind.prometheus(), m.help, ""));
+    let of_others = received.into_iter().flat_map(Families::iter);
+    let of_others = of_others.map(|(name, f)| (name, f.kind, &*f.help, &*f.unit));
     let mut all = Map::new();
-    let fitting = metrics.chain([up]).filter(|(name, ..)| wanted.is_empty() || *name == wanted);
-    for (name, kind, help) in fitting.take(limit) {
-        all.insert(name.into(), json!([{"type": kind, "help": help, "unit": ""}]));
+    let ours = metrics.chain([(up.0, up.1, up.2, "")]);
+    let fitting = ours.chain(of_others).filter(|(name, ..)| wanted.is_empty() || *name == wanted);
+    for (name, kind, help, unit) in fitting {
+        let said = json!({"type": kind, "help": help, "unit": unit});
+        if !all.contains_key(name) && all.len() >= limit {
+            continue;
+        }
+        let Value::Array(before) = all.entry(name).or_insert_with(|| json!([])) else { continue };
+        if !before.contains(&said) {
+            before.push(said);
+        }
     }
     Ok(Reply::of(&Value::Object(all)))
 }

@@ -136,7 +136,10 @@ async fn answer(asked: Asked, sources: Sources, gate: Arc<Gate>, busy: Busy, req
                 let label = asked.label.as_deref().unwrap_or_default();
                 store().and_then(|store| series::values(store, label, &params, stop))
             }
-            Endpoint::Metadata => fleet::metadata(&params),
+            Endpoint::Metadata => {
+                let received = sources.receiving.as_ref().map(|receiving| receiving.families.load());
+                fleet::metadata(&params, received.as_ref().map(|families| &***families))
+            }
             Endpoint::Targets => fleet::targets(&newest, &params, &sources),
             Endpoint::TargetsMetadata => Ok(Reply::of(&serde_json::json!([]))),
             Endpoint::Rules => Ok(Reply::of(&serde_json::json!({"groups": []}))),

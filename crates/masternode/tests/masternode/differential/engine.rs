@@ -1,20 +1,21 @@
 //! Debian's Prometheus and VictoriaMetrics, and a masternode, each holding the same samples.
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chasar_masternode::{Masternode, Running};
+use chasar_masternode::{Config, Masternode, ReceiveConfig, Running};
+use chasar_remote_write::{Message, Sample, Version};
 use chasar_tsdb::storage::Disk;
 use chasar_tsdb::{Labels, NAME, Store};
 use serde_json::Value;
 
 use super::fleet::{BEGIN_MS, One, SECONDS};
-use crate::site::{PATIENCE, ask, config, until};
+use crate::site::{ask, config, post, until};
 
 /// Samples of a message of remote write: several of each series, as a queue that fell behind sends them.
 const SAMPLES_OF_A_SERIES: usize = 250;
@@ -61,7 +62,7 @@ impl Engine {
         std::thread::spawn(move || lines.for_each(drop));
         let engine = Engine { address, child };
         engine.is_ready("/-/ready");
-        engine.load(fleet);
+        send(engine.address, fleet, Version::V1);
         engine
     }
 
@@ -80,7 +81,7 @@ impl Engine {
         let port = until("VictoriaMetrics to listen", || listening(child.id()));
         let engine = Engine { address: (Ipv4Addr::LOCALHOST, port).into(), child };
         engine.is_ready("/health");
-        engine.load(fleet);
+        send(engine.address, fleet, Version::V1);
         let loaded = fleet.iter().map(|one| one.samples.len()).sum::<usize>();
         // What was taken in can be asked for after it has been told to show it.
         until("all samples in VictoriaMetrics", || {
@@ -97,19 +98,6 @@ impl Engine {
             (200, _) => Ok(()),
             (status, body) => Err(format!("{status} {body}")),
         });
-    }
-
-    fn load(&self, fleet: &[One]) {
-        let longest = fleet.iter().map(|one| one.samples.len()).max().unwrap_or_default();
-        for from in (0..longest).step_by(SAMPLES_OF_A_SERIES) {
-            let mut message = Vec::new();
-            for one in fleet {
-                let samples = one.samples.iter().skip(from).take(SAMPLES_OF_A_SERIES);
-                series(&mut message, one, samples);
-            }
-            let (status, answer) = post(self.address, &message);
-            assert!((200..300).contains(&status), "remote write was refused: {status} {answer}");
-        }
     }
 }
 
@@ -144,70 +132,53 @@ fn listening(process: u32) -> Result<u16, String> {
         .ok_or_else(|| format!("process {process} listens nowhere"))
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+/// Posts samples by remote write, in messages of several samples of each series.
+fn send(address: SocketAddr, fleet: &[One], version: Version) {
+    let longest = fleet.iter().map(|one| one.samples.len()).max().unwrap_or_default();
+    let (mut message, mut body) = (Message::new(version), Vec::new());
+    for from in (0..longest).step_by(SAMPLES_OF_A_SERIES) {
+        message.clear();
+        for one in fleet {
+            let samples = one.samples.iter().skip(from).take(SAMPLES_OF_A_SERIES);
+            let samples = samples.map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value });
+            let labels = one.labels.iter().map(|(name, value)| (*name, value.as_str()));
+            let mut labels: Vec<_> = labels.chain([(NAME, one.name)]).collect();
+            labels.sort_unstable();
+            message.series(labels, samples, None);
+        }
+        body.clear();
+        message.pack(&mut body);
+        let headers = format!(
+            "Content-Type: {}\r\nContent-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: {}\r\n",
+            version.content_type(),
+            version.header()
+        );
+        let answer = post(address, "/api/v1/write", &headers, &body);
+        assert!((200..300).contains(&answer.status), "remote write was refused: {answer:?}");
     }
-    out.push(value as u8);
 }
 
-fn field(out: &mut Vec<u8>, number: u8, value: &[u8]) {
-    out.push(number << 3 | 2);
-    varint(out, value.len() as u64);
-    out.extend_from_slice(value);
-}
-
-/// A series of a message of remote write 1.0.
-fn series<'a>(message: &mut Vec<u8>, one: &One, samples: impl Iterator<Item = &'a (i64, f64)>) {
-    let name = [(NAME, one.name.to_owned())];
-    let mut labels: Vec<_> = one.labels.iter().cloned().chain(name).collect();
-    labels.sort();
-    let mut series = Vec::new();
-    for (name, value) in labels {
-        let mut label = Vec::new();
-        field(&mut label, 1, name.as_bytes());
-        field(&mut label, 2, value.as_bytes());
-        field(&mut series, 1, &label);
-    }
-    for (time_ms, value) in samples {
-        let mut sample = vec![1 << 3 | 1];
-        sample.extend_from_slice(&value.to_le_bytes());
-        sample.push(2 << 3);
-        varint(&mut sample, *time_ms as u64);
-        field(&mut series, 2, &sample);
-    }
-    field(message, 1, &series);
-}
-
-/// Posts a message of remote write 1.0, packed as literals of snappy.
-fn post(address: SocketAddr, message: &[u8]) -> (u16, String) {
-    let mut body = Vec::new();
-    varint(&mut body, message.len() as u64);
-    for literal in message.chunks(1 << 16) {
-        body.push(61 << 2);
-        body.extend_from_slice(&((literal.len() - 1) as u16).to_le_bytes());
-        body.extend_from_slice(literal);
-    }
-    let head = format!(
-        "POST /api/v1/write HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/x-protobuf\r\n\
-         Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(&body).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
-}
-
-pub(super) fn masternode(folder: &Path, fleet: &[One]) -> Running {
+/// A masternode's settings, that keeps samples for ever.
+fn keeping(folder: &Path) -> Config {
     let mut config = config(folder);
     let history = config.history.as_mut().unwrap();
     let ever = Duration::from_secs(100 * 365 * 86_400);
     (history.raw, history.minutes, history.hours) = (ever, ever, ever);
+    config
+}
+
+/// A masternode that received the samples by remote write.
+pub(super) fn receiver(folder: &Path, fleet: &[One]) -> Running {
+    let config = Config { receive: Some(ReceiveConfig::default()), ..keeping(folder) };
+    let running = Masternode::start(config).unwrap();
+    send(running.addresses().http.unwrap(), fleet, Version::V2);
+    running
+}
+
+/// A masternode that finds most of the samples in files, the newest in the log.
+pub(super) fn masternode(folder: &Path, fleet: &[One]) -> Running {
+    let config = keeping(folder);
+    let history = config.history.as_ref().unwrap();
     std::fs::create_dir_all(&history.folder).unwrap();
     let (store, _) = Store::open(Arc::new(Disk::open(&history.folder).unwrap()), history.options()).unwrap();
     let mut writer = store.writer().unwrap();

@@ -11,7 +11,7 @@ mod fleet;
 use std::collections::BTreeSet;
 
 use compare::{Answer, as_metrics_ql, difference, points};
-use engine::{Engine, masternode};
+use engine::{Engine, masternode, receiver};
 use fleet::{fleet, queries};
 
 use crate::site::PATIENCE;
@@ -141,7 +141,7 @@ fn answers_are_those_of_prometheus() {
     let folder = tempfile::tempdir().unwrap();
     let fleet = fleet();
     let prometheus = Engine::prometheus(folder.path(), &fleet);
-    let running = masternode(&folder.path().join("masternode"), &fleet);
+    let running = receiver(&folder.path().join("masternode"), &fleet);
     let address = running.addresses().http.unwrap();
     let mut comparison = Comparison::new(KNOWN);
     for query in queries() {

@@ -1,0 +1,171 @@
+//! From the labels of a received series to its handle in the store.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use chasar_tsdb::{Kind, LabelError, Labels, NAME, SeriesHandle, Store};
+
+/// A series of which nothing came for so long makes room for others.
+const IDLE: Duration = Duration::from_secs(600);
+/// What is idle is looked for this often at most.
+const LOOK: Duration = Duration::from_secs(10);
+/// Most memory for names of series, of nodes and received ones together, while new ones are taken; nodes
+/// may have twice as much.
+const MAX_NAME_BYTES: usize = 512 << 20;
+
+/// Why a series is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    Labels(LabelError),
+    NoMetricName,
+    /// As many as may be are in use.
+    TooManySeries(usize),
+    TooManyNames,
+}
+
+/// Handles of the series that came lately.
+pub(crate) struct Intern {
+    store: Store,
+    /// By 128 bits of a keyed hash of the labels as they came: nobody outside can make two series meet.
+    handles: HashMap<(u64, u64), Known>,
+    keys: [RandomState; 2],
+    max_series: usize,
+    max_name_bytes: usize,
+    now: Duration,
+    looked: Option<Duration>,
+}
+
+struct Known {
+    handle: SeriesHandle,
+    used: Duration,
+}
+
+impl Intern {
+    pub(crate) fn new(store: Store, max_series: usize) -> Intern {
+        Intern {
+            store,
+            handles: HashMap::new(),
+            keys: [RandomState::new(), RandomState::new()],
+            max_series,
+            max_name_bytes: MAX_NAME_BYTES,
+            now: Duration::ZERO,
+            looked: None,
+        }
+    }
+
+    /// What follows comes now, by the monotonic clock.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        self.now = now;
+        let is_due = self.looked.is_none_or(|at| now.saturating_sub(at) >= LOOK);
+        if self.handles.len() >= self.max_series && is_due {
+            self.looked = Some(now);
+            self.handles.retain(|_, known| now.saturating_sub(known.used) < IDLE);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.handles.len()
+    }
+
+    /// The handle of a series. Labels may come in any order; one without a value is none.
+    pub(crate) fn series(
+        &mut self,
+        labels: &[(&str, &str)],
+        kind: impl FnOnce(&str) -> Kind,
+    ) -> Result<SeriesHandle, NotTaken> {
+        let key = self.key(labels);
+        if let Some(known) = self.handles.get_mut(&key) {
+            known.used = self.now;
+            return Ok(known.handle.clone());
+        }
+        let labels = Labels::new(labels.iter().copied()).map_err(NotTaken::Labels)?;
+        let name = labels.get(NAME).ok_or(NotTaken::NoMetricName)?;
+        if self.handles.len() >= self.max_series {
+            return Err(NotTaken::TooManySeries(self.max_series));
+        }
+        if self.store.name_bytes() >= self.max_name_bytes {
+            return Err(NotTaken::TooManyNames);
+        }
+        let handle = self.store.series(&labels, kind(name));
+        self.handles.insert(key, Known { handle: handle.clone(), used: self.now });
+        Ok(handle)
+    }
+
+    fn key(&self, labels: &[(&str, &str)]) -> (u64, u64) {
+        let hash = |state: &RandomState| {
+            let mut hasher = state.build_hasher();
+            for (name, value) in labels {
+                hasher.write_usize(name.len());
+                hasher.write(name.as_bytes());
+                hasher.write_usize(value.len());
+                hasher.write(value.as_bytes());
+            }
+            hasher.finish()
+        };
+        (hash(&self.keys[0]), hash(&self.keys[1]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn intern(max_series: usize) -> (tempfile::TempDir, Intern) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = chasar_tsdb::storage::Disk::open(folder.path()).unwrap();
+        let (store, _) = Store::open(Arc::new(disk), chasar_tsdb::Options::default()).unwrap();
+        (folder, Intern::new(store, max_series))
+    }
+
+    fn taken(intern: &mut Intern, labels: &[(&str, &str)]) -> Result<(), NotTaken> {
+        intern.series(labels, |_| Kind::Unknown).map(drop)
+    }
+
+    #[test]
+    fn labels_have_to_be_some() {
+        let (_folder, mut intern) = intern(10);
+        assert_eq!(taken(&mut intern, &[("b", "2"), ("__name__", "x"), ("a", "")]), Ok(()));
+        assert_eq!(taken(&mut intern, &[("a", "1")]), Err(NotTaken::NoMetricName));
+        assert_eq!(taken(&mut intern, &[("__name__", "")]), Err(NotTaken::NoMetricName));
+        let twice = [("__name__", "x"), ("a", "1"), ("a", "2")];
+        assert_eq!(taken(&mut intern, &twice), Err(NotTaken::Labels(LabelError::Twice("a".into()))));
+        let unnamed = [("__name__", "x"), ("", "1")];
+        assert_eq!(taken(&mut intern, &unnamed), Err(NotTaken::Labels(LabelError::NoName)));
+        assert_eq!(intern.len(), 1);
+    }
+
+    #[test]
+    fn a_series_too_many_waits_until_another_one_is_idle() {
+        let (_folder, mut intern) = intern(2);
+        for (second, name, expected) in [
+            (0, "a", Ok(())),
+            (0, "b", Ok(())),
+            (0, "c", Err(NotTaken::TooManySeries(2))),
+            (599, "a", Ok(())),
+            (599, "c", Err(NotTaken::TooManySeries(2))),
+            (610, "c", Ok(())),
+            (610, "b", Err(NotTaken::TooManySeries(2))),
+            (611, "a", Ok(())),
+        ] {
+            intern.begin(Duration::from_secs(second));
+            assert_eq!(taken(&mut intern, &[("__name__", name)]), expected, "{name} at {second} s");
+        }
+    }
+
+    #[test]
+    fn names_have_their_share_of_memory() {
+        let (_folder, mut intern) = intern(1_000_000);
+        intern.max_name_bytes = 100_000;
+        let value = "x".repeat(1_000);
+        let refused = (0..1_000)
+            .filter(|i| {
+                let labels = [("__name__", "x"), ("i", &format!("{i}{value}"))];
+                taken(&mut intern, &labels) == Err(NotTaken::TooManyNames)
+            })
+            .count();
+        assert!(refused > 900, "{refused}");
+        assert_eq!(taken(&mut intern, &[("__name__", "x"), ("i", &format!("0{value}"))]), Ok(()));
+    }
+}
