@@ -33,6 +33,21 @@ pub fn prometheus() -> PathBuf {
     debian("CHASAR_TEST_PROMETHEUS", "prometheus", "prometheus")
 }
 
+/// Folders with Grafana's dashboards and with Prometheus's rules that Debian has, some of which ask about hosts.
+pub fn dashboards() -> [PathBuf; 2] {
+    let there = |variable, package: &str, path: &str| {
+        let installed = Path::new("/").join(path);
+        if env::var_os(variable).is_none() && installed.is_dir() {
+            return installed;
+        }
+        there(variable, &format!(".cache/debian/{package}/{path}"))
+    };
+    [
+        there("CHASAR_TEST_DASHBOARDS", "ceph-grafana-dashboards", "etc/grafana/dashboards/ceph-dashboard"),
+        there("CHASAR_TEST_RULES", "ceph-prometheus-alerts", "etc/prometheus/ceph"),
+    ]
+}
+
 fn debian(variable: &str, package: &str, program: &str) -> PathBuf {
     let installed = Path::new("/usr/bin").join(program);
     if env::var_os(variable).is_none() && installed.is_file() {

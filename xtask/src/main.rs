@@ -6,6 +6,7 @@
 )]
 
 mod conformance;
+mod dashboards;
 mod dist;
 mod elf;
 mod fuzz;
@@ -46,6 +47,9 @@ enum Task {
         /// The folder.
         folder: std::path::PathBuf,
     },
+    /// Compare what Grafana dashboards (JSON) and Prometheus's rules (YAML) show with Chasar and with node_exporter and
+    /// Prometheus, on this host at the same time.
+    Dashboards(dashboards::Dashboards),
     /// Run fuzz targets with libFuzzer (all, or the ones named) and stop at the first finding.
     Fuzz {
         /// Names of targets; all when none is given.
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Task::Platforms(options) => platforms::run(&options),
         Task::Dist(args) => dist::run(&args),
         Task::PromqlConformance { folder } => conformance::run(&folder),
+        Task::Dashboards(options) => dashboards::run(&options),
         Task::Fuzz { targets, seconds, seed } => fuzz::run(&targets, seconds, seed),
     };
     match done {

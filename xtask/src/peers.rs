@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{Result, output, root, run};
 
 /// Python packages that tests use, pinned.
-const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\nmypy==2.4.1\npytest==9.2.0\n";
+const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\nPyYAML==6.0.3\nmypy==2.4.1\npytest==9.2.0\n";
 
 /// Where the peers are.
 pub(crate) struct Peers {
@@ -24,6 +24,24 @@ struct Debian {
     /// Its names: Debian's, and those that it has elsewhere.
     programs: &'static [&'static str],
 }
+
+/// Files that are taken from where Debian's package puts them, else unpacked from it.
+struct Files {
+    variable: &'static str,
+    package: &'static str,
+    /// Where they are in the package, and so on a system that has it.
+    path: &'static str,
+}
+
+/// Dashboards and rules that ask node_exporter's series, as somebody else wrote them.
+const FILES: &[Files] = &[
+    Files {
+        variable: "CHASAR_TEST_DASHBOARDS",
+        package: "ceph-grafana-dashboards",
+        path: "etc/grafana/dashboards/ceph-dashboard",
+    },
+    Files { variable: "CHASAR_TEST_RULES", package: "ceph-prometheus-alerts", path: "etc/prometheus/ceph" },
+];
 
 const DEBIAN: &[Debian] = &[
     Debian {
@@ -59,7 +77,8 @@ impl Peers {
 pub(crate) fn prepare() -> Result<Peers> {
     let cache = root().join(".cache");
     fs::create_dir_all(&cache).map_err(|e| format!("cannot create {}: {e}", cache.display()))?;
-    let debian = DEBIAN.iter().map(|wanted| Ok((wanted.variable, debian(&cache, wanted)?)));
+    let programs = DEBIAN.iter().map(|wanted| Ok((wanted.variable, debian(&cache, wanted)?)));
+    let debian = programs.chain(FILES.iter().map(|wanted| Ok((wanted.variable, files(&cache, wanted)?))));
     Ok(Peers { python: python(&cache)?, node: node(&cache)?, debian: debian.collect::<Result<_>>()? })
 }
 
@@ -121,12 +140,26 @@ fn debian(cache: &Path, wanted: &Debian) -> Result<PathBuf> {
             }
         }
     }
+    let hint = format!("needed: {} on the path (Debian: {package})", programs.join(" or "));
+    Ok(unpack(cache, package, &hint)?.join("usr/bin").join(programs[0]))
+}
+
+fn files(cache: &Path, wanted: &Files) -> Result<PathBuf> {
+    let Files { package, path, .. } = wanted;
+    let installed = Path::new("/").join(path);
+    if installed.is_dir() {
+        return Ok(installed);
+    }
+    Ok(unpack(cache, package, &format!("needed: Debian's {package}"))?.join(path))
+}
+
+/// The folder that a package of Debian's is unpacked in.
+fn unpack(cache: &Path, package: &str, hint: &str) -> Result<PathBuf> {
     let folder = cache.join("debian").join(package);
     once(&cache.join(format!("{package}.stamp")), package, || {
         eprintln!("xtask: unpacking {package} in {}", folder.display());
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
-        let hint = format!("needed: {} on the path (Debian: {package})", programs.join(" or "));
         run(Command::new("apt-get").args(["download", "-qq", package]).current_dir(&folder))
             .map_err(|e| format!("{e}\n{hint}"))?;
         let deb = fs::read_dir(&folder)
@@ -137,5 +170,5 @@ fn debian(cache: &Path, wanted: &Debian) -> Result<PathBuf> {
         run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&folder))?;
         fs::remove_file(&deb).map_err(|e| format!("cannot remove {}: {e}", deb.display()))
     })?;
-    Ok(folder.join("usr/bin").join(programs[0]))
+    Ok(folder)
 }

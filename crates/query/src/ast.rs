@@ -289,6 +289,17 @@ pub(crate) struct Subquery {
 }
 
 impl Expr {
+    /// What it is made of that is evaluated at the same instants, in the order of the text.
+    pub(crate) fn children(&self) -> Vec<&Expr> {
+        match &self.node {
+            Node::Paren(inner) | Node::Negate(inner) => vec![inner],
+            Node::Binary(binary) => vec![&binary.left, &binary.right],
+            Node::Aggregate(aggregate) => aggregate.param.iter().chain([&aggregate.expr]).collect(),
+            Node::Call(call) => call.args.iter().collect(),
+            Node::Number(_) | Node::Text(_) | Node::Selector(_) | Node::Subquery(_) => Vec::new(),
+        }
+    }
+
     pub(crate) fn value_type(&self) -> ValueType {
         match &self.node {
             Node::Number(_) => ValueType::Scalar,

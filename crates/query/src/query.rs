@@ -122,6 +122,21 @@ impl Query {
         print::pretty(&self.expr, 0)
     }
 
+    /// The parts of it that give an instant vector, each once, the larger before those within it and without the
+    /// whole: to see what an alert whose condition does not hold looks at. What is inside a subquery is no part.
+    pub fn parts(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        let mut rest: Vec<&Expr> = self.expr.children().into_iter().rev().collect();
+        while let Some(expr) = rest.pop() {
+            // Parentheses add nothing.
+            let is_part = !matches!(expr.node, Node::Paren(_)) && expr.value_type() == ValueType::Vector;
+            let text = is_part.then(|| print::line(expr));
+            parts.extend(text.filter(|text| !parts.contains(text)));
+            rest.extend(expr.children().into_iter().rev());
+        }
+        parts
+    }
+
     /// Its tree as JSON, as Prometheus's `/api/v1/parse_query` gives it.
     pub fn tree_json(&self) -> String {
         print::tree(&self.expr)

@@ -65,3 +65,26 @@ fn trees_are_prometheus_json() {
     );
     assert_eq!(query.tree_json(), wanted);
 }
+
+#[test]
+fn parts_are_what_gives_series() {
+    let parts = |text: &str| Query::parse(text).expect("a query").parts();
+    let alert = "(a / b{x=\"1\"} < 0.1 and on (x) rate(c[5m]) > bool 2) unless a";
+    assert_eq!(
+        parts(alert),
+        [
+            "a / b{x=\"1\"} < 0.1 and on (x) rate(c[5m]) > bool 2",
+            "a / b{x=\"1\"} < 0.1",
+            "a / b{x=\"1\"}",
+            "a",
+            "b{x=\"1\"}",
+            "rate(c[5m]) > bool 2",
+            "rate(c[5m])",
+        ]
+    );
+    assert_eq!(
+        parts("topk(scalar(k), -max_over_time(a[1h:1m]))"),
+        ["k", "-max_over_time(a[1h:1m])", "max_over_time(a[1h:1m])"]
+    );
+    assert!(parts("a").is_empty() && parts("1 + 1").is_empty());
+}

@@ -1,17 +1,15 @@
 //! The same host at the same time under node_exporter and Prometheus, and under Chasar: what is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chasar_e2e::metrics::Series;
-use chasar_e2e::{Clientnode, Masternode, Place, Program, Site, http, until, workspace};
+use chasar_e2e::{Clientnode, Masternode, Site, until};
 use chasar_tsdb::storage::Disk;
 use chasar_tsdb::{MatchOp, Matcher, NAME, Options, Store};
-use serde::Deserialize;
 
+use crate::prometheus::{self, Others};
 use crate::series_kinds::{Kind, NOT_THERE, kind};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -29,24 +27,6 @@ fn seconds() -> u64 {
     std::env::var("CHASAR_E2E_AGREE_SECONDS").map_or(15, |text| text.parse().expect("seconds"))
 }
 
-/// As Prometheus answers a query.
-#[derive(Deserialize)]
-struct Answer {
-    data: Data,
-}
-
-#[derive(Deserialize)]
-struct Data {
-    result: Vec<Row>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    metric: BTreeMap<String, String>,
-    #[serde(default)]
-    values: Vec<(f64, String)>,
-}
-
 /// The samples of a series, in the order of time.
 type Samples = Vec<(i64, f64)>;
 
@@ -56,65 +36,9 @@ fn without_origin(mut labels: BTreeMap<String, String>) -> Series {
     Series { name: labels.remove(NAME).unwrap_or_default(), labels }
 }
 
-fn query(address: SocketAddr, expression: &str) -> Result<Vec<Row>, String> {
-    let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let answer = http::get(&Place::Host, address, &format!("/api/v1/query?query={encoded}"))?;
-    if answer.status != 200 {
-        return Err(format!("{answer:?}"));
-    }
-    let parsed: Answer = serde_json::from_str(&answer.body).map_err(|e| e.to_string())?;
-    Ok(parsed.data.result)
-}
-
-/// node_exporter, and a Prometheus that asks it once a second.
-struct Others {
-    address: SocketAddr,
-    _exporter: Program,
-    _prometheus: Program,
-}
-
-impl Others {
-    fn start(site: &Site) -> Others {
-        let folder = site.folder();
-        let exporter_address = SocketAddr::from((site.address(), 9100));
-        let mut command = Command::new(workspace::node_exporter());
-        command.arg(format!("--web.listen-address={exporter_address}"));
-        let exporter = Program::start("node_exporter", command, &folder.join("node_exporter.log"), None);
-
-        let address = SocketAddr::from((site.address(), 9090));
-        let configuration = folder.join("prometheus.yml");
-        let text = format!(
-            "scrape_configs:\n  - job_name: node\n    scrape_interval: 1s\n    scrape_timeout: 1s\n    \
-             static_configs: [{{targets: [\"{exporter_address}\"]}}]\n"
-        );
-        std::fs::write(&configuration, text).unwrap();
-        let mut command = Command::new(workspace::prometheus());
-        command
-            .arg(format!("--config.file={}", configuration.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()))
-            .arg(format!("--web.listen-address={address}"))
-            // Ours has the whole of the consoles that Debian's would look for elsewhere.
-            .arg(format!("--web.console.templates={}", folder.display()));
-        let mut prometheus = Program::start("prometheus", command, &folder.join("prometheus.log"), None);
-        until(SOON, "Prometheus to scrape", || {
-            prometheus.running()?;
-            let found = query(address, "node_load1[1m]")?;
-            let samples = found.first().map_or(0, |row| row.values.len());
-            if samples >= 3 { Ok(()) } else { Err(format!("{samples} samples")) }
-        });
-        Others { address, _exporter: exporter, _prometheus: prometheus }
-    }
-
-    fn samples(&self) -> BTreeMap<Series, Samples> {
-        let rows = query(self.address, "{job=\"node\"}[1h]").unwrap();
-        let samples = |row: Row| {
-            let values = row.values.iter();
-            let values =
-                values.map(|(at, value)| ((at * 1e3).round() as i64, value.parse().unwrap())).collect();
-            (without_origin(row.metric), values)
-        };
-        rows.into_iter().map(samples).collect()
-    }
+fn samples(others: &Others) -> BTreeMap<Series, Samples> {
+    let rows = prometheus::instant(others.address, "{job=\"node\"}[1h]").unwrap();
+    rows.into_iter().map(|row| (without_origin(row.metric), row.values)).collect()
 }
 
 /// What Chasar has stored of the host.
@@ -158,7 +82,7 @@ fn compare(kind: Kind, ours: &Samples, theirs: &Samples) -> (usize, Vec<String>)
 #[test]
 fn history_agrees_with_node_exporter_and_prometheus() {
     let site = Site::new();
-    let others = Others::start(&site);
+    let others = Others::start(&site, &[]);
     let mut masternode = Masternode::start(&site);
     let mut clientnode = Clientnode::start(&site, &[]);
     let seconds = seconds();
@@ -172,7 +96,7 @@ fn history_agrees_with_node_exporter_and_prometheus() {
     let newest = ours.iter().filter_map(|(_, samples)| Some(samples.last()?.0)).max().unwrap();
     let load = Series { name: "node_load1".to_owned(), labels: BTreeMap::new() };
     let theirs = until(SOON, "their samples after our last", || {
-        let theirs = others.samples();
+        let theirs = samples(&others);
         let last = theirs.get(&load).and_then(|samples| Some(samples.last()?.0)).ok_or("none")?;
         if last > newest + AFTER_MS { Ok(theirs) } else { Err(format!("{} ms before", newest - last)) }
     });

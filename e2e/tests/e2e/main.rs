@@ -4,6 +4,7 @@
 mod agreement;
 mod contract;
 mod cut;
+mod dashboards;
 mod delivery;
 mod doctor;
 mod fleet;
@@ -12,6 +13,7 @@ mod harness;
 mod history;
 mod hostile;
 mod liveness;
+mod prometheus;
 mod series_kinds;
 mod stop;
 mod system_calls;

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::message::Counts;
 
-/// Open without a token, so that a load balancer can ask.
-const OPEN_PATH: &str = "/health";
+/// Open without a token, so that a load balancer can ask; the second is Prometheus's name for it.
+const OPEN_PATHS: [&str; 2] = ["/health", "/-/healthy"];
 
 /// What requests are checked against.
 #[derive(Debug)]
@@ -52,7 +52,9 @@ impl Guard {
                 return Err(Refusal::Origin);
             }
         }
-        let Some(token) = self.token.as_deref().filter(|_| path != OPEN_PATH) else { return Ok(()) };
+        let Some(token) = self.token.as_deref().filter(|_| !OPEN_PATHS.contains(&path)) else {
+            return Ok(());
+        };
         let given = text(headers, header::AUTHORIZATION)
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))

@@ -136,6 +136,8 @@ impl Task {
             .route("/", get(pages::index))
             .route("/health", get(pages::health))
             .route("/ready", get(pages::ready))
+            .route("/-/healthy", get(pages::health))
+            .route("/-/ready", get(pages::ready))
             .route("/metrics", get(metrics::page))
             .route("/federate", get(federate::page))
             .route("/api/fleet", get(pages::fleet))

@@ -17,8 +17,8 @@ pub(crate) async fn index(State(sources): State<Sources>) -> String {
     let stream = addresses.stream.as_ref().map_or("off".to_owned(), |endpoint| endpoint.to_string());
     format!(
         "Chasar masternode\n\n\
-         /health     ok while the masternode works\n\
-         /ready      ok while it takes reports\n\
+         /health     ok while the masternode works; also /-/healthy\n\
+         /ready      ok while it takes reports; also /-/ready\n\
          /metrics    the masternode and the newest samples of all nodes, for Prometheus; ?instance= ?job=\n\
          /federate   chosen samples with their times, for another Prometheus; ?match[]=\n\
          /api/fleet  every node, as JSON\n\

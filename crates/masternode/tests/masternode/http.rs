@@ -15,6 +15,8 @@ fn the_pages_answer_with_hardened_headers() {
         ("/", 200, "/metrics"),
         ("/health", 200, "ok"),
         ("/ready", 200, "ok"),
+        ("/-/healthy", 200, "ok"),
+        ("/-/ready", 200, "ok"),
         ("/api/fleet", 200, "\"totals\""),
         ("/metrics", 200, "# TYPE chasar_nodes gauge"),
         ("/nothing", 404, "no such page"),
@@ -239,5 +241,7 @@ fn who_trickles_a_request_is_dropped_and_others_are_served() {
     }
     assert!(start.elapsed() >= Duration::from_millis(250), "dropped before its time");
     assert_eq!(get(&running, "/health", "").status, 200);
+    assert_eq!(get(&running, "/-/healthy", "").status, 200);
+    assert_eq!(get(&running, "/-/ready", "").status, 401);
     running.stop(PATIENCE).unwrap();
 }

@@ -1,0 +1,194 @@
+//! What dashboards and alert rules ask, of node_exporter with Prometheus and of Chasar, on one host at one time.
+
+mod compare;
+mod expression;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chasar_e2e::{Clientnode, Masternode, Site, until, workspace};
+use chasar_wire::catalog;
+
+use crate::prometheus::{self, Others};
+use compare::{STEP_MS, Server, Span, Verdict, compare};
+use expression::{Expression, Names};
+
+const SOON: Duration = Duration::from_secs(60);
+/// Both have samples from so much before what is compared, and to so much after.
+const MARGIN_MS: i64 = 5_000;
+
+/// How long the longest range is, and for how long queries are evaluated; the figures in the documents were taken
+/// with 320.
+fn seconds() -> i64 {
+    std::env::var("CHASAR_E2E_DASHBOARD_SECONDS").map_or(15, |text| text.parse().expect("seconds"))
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
+/// Both, watching this host.
+struct Stage {
+    others: Others,
+    masternode: Masternode,
+    _clientnode: Clientnode,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let site = Site::new();
+        let others = Others::start(&site, EXPORTER);
+        let masternode = Masternode::start(&site);
+        let clientnode = Clientnode::start(&site, &[]);
+        Stage { others, masternode, _clientnode: clientnode }
+    }
+
+    /// Waits until both have a sample after this moment.
+    fn wait(&self, moment_ms: i64) {
+        let deadline = SOON + Duration::from_millis((moment_ms - now_ms()).max(0) as u64);
+        for address in [self.masternode.http(), self.others.address] {
+            until(deadline, "samples", || {
+                let rows = prometheus::instant(address, "node_load1[30s]")?;
+                let newest = rows.first().and_then(|row| Some(row.values.last()?.0)).ok_or("none")?;
+                if newest > moment_ms { Ok(()) } else { Err(format!("{} ms before", moment_ms - newest)) }
+            });
+        }
+    }
+
+    /// A stretch of time both have watched, with enough before and after it.
+    fn span(&self) -> Span {
+        self.wait(0);
+        let longest_ms = seconds() * 1000;
+        let start_ms = now_ms() + MARGIN_MS + longest_ms;
+        let end_ms = start_ms + longest_ms.min(60_000) / STEP_MS * STEP_MS;
+        self.wait(end_ms + MARGIN_MS);
+        Span { start_ms, end_ms, longest_ms }
+    }
+
+    fn servers(&self) -> (Server, Server) {
+        let host = prometheus::instant(self.masternode.http(), "node_uname_info").unwrap();
+        let host = host[0].metric["nodename"].clone();
+        let names = |job: &str, instance: String| Names { job: job.into(), instance, host: host.clone() };
+        let ours = Server { address: self.masternode.http(), names: names("chasar", host.clone()) };
+        let theirs =
+            Server { address: self.others.address, names: names("node", self.others.exporter.to_string()) };
+        (ours, theirs)
+    }
+}
+
+/// How often each verdict was given to the expressions of a file.
+#[derive(Default)]
+struct Count {
+    same: usize,
+    quiet: usize,
+    nothing: usize,
+    only_ours: usize,
+    missing: usize,
+    differ: usize,
+    refused: usize,
+    refused_there: usize,
+}
+
+impl Count {
+    fn add(&mut self, verdict: &Verdict) {
+        *match verdict {
+            Verdict::Same => &mut self.same,
+            Verdict::Quiet => &mut self.quiet,
+            Verdict::Nothing => &mut self.nothing,
+            Verdict::OnlyOurs => &mut self.only_ours,
+            Verdict::Missing(_) => &mut self.missing,
+            Verdict::Differs(_) => &mut self.differ,
+            Verdict::Refused(_) => &mut self.refused,
+            Verdict::RefusedThere(_) => &mut self.refused_there,
+        } += 1;
+    }
+}
+
+fn show(verdicts: &[(Expression, Verdict)]) {
+    let mut files: BTreeMap<&str, Count> = BTreeMap::new();
+    for (expression, verdict) in verdicts {
+        files.entry(&expression.file).or_default().add(verdict);
+    }
+    let heads = ["same", "quiet", "nothing", "only ours", "missing", "differ", "refused", "refused there"];
+    eprintln!("{:<36}{}", "file", heads.map(|head| format!("{head:>14}")).join(""));
+    for (file, count) in files {
+        let Count { same, quiet, nothing, only_ours, missing, differ, refused, refused_there } = count;
+        let numbers = [same, quiet, nothing, only_ours, missing, differ, refused, refused_there];
+        eprintln!("{file:<36}{}", numbers.map(|n| format!("{n:>14}")).join(""));
+    }
+    for (Expression { file, title, text }, verdict) in verdicts {
+        if !matches!(verdict, Verdict::Same | Verdict::Quiet) {
+            eprintln!("{file}: {title}: {text}\n    {verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn dashboards_and_rules_show_what_they_show_with_node_exporter() {
+    let given = std::env::var_os("CHASAR_E2E_DASHBOARDS");
+    let expressions = match &given {
+        Some(given) => expression::read(&std::env::split_paths(given).collect::<Vec<PathBuf>>()),
+        None => {
+            // Of what Debian has, that which asks about hosts.
+            let mut theirs = expression::read(&workspace::dashboards());
+            theirs.retain(|expression| expression.text.contains("node_"));
+            assert!(theirs.len() >= 30, "only {} expressions of Debian's", theirs.len());
+            theirs.into_iter().chain(expression::own()).collect()
+        }
+    };
+    assert!(!expressions.is_empty(), "no expressions");
+    let stage = Stage::new();
+    let span = stage.span();
+    let (ours, theirs) = stage.servers();
+    let verdicts: Vec<(Expression, Verdict)> = expressions
+        .into_iter()
+        .map(|expression| {
+            let verdict = compare(&expression, &ours, &theirs, span);
+            (expression, verdict)
+        })
+        .collect();
+    show(&verdicts);
+    let wrong: Vec<_> =
+        verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Differs(_) | Verdict::Refused(_))).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    if given.is_some() {
+        return;
+    }
+    let unknown: Vec<_> = verdicts
+        .iter()
+        .filter(|(expression, verdict)| {
+            let mut known = NOT_HERE.iter();
+            matches!(verdict, Verdict::Missing(_)) && !known.any(|(name, _)| expression.text.contains(name))
+        })
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    let agree = verdicts.iter().filter(|(_, v)| matches!(v, Verdict::Same | Verdict::Quiet)).count();
+    assert!(agree >= AT_LEAST, "only {agree} expressions could be compared");
+}
+
+/// Fewer than this mean that the test lost its sight.
+const AT_LEAST: usize = 100;
+
+/// What the newest node_exporter leaves out of itself, or will in its next version, and collectors that dashboards
+/// ask for; Debian's has other defaults.
+const EXPORTER: &[&str] = &[
+    r"--collector.diskstats.device-exclude=^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$",
+    "--collector.filesystem.mount-points-exclude=\
+     ^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)",
+    "--collector.netdev.device-exclude=^$",
+    "--collector.netclass.ignore-invalid-speed",
+    "--collector.processes",
+    "--collector.tcpstat",
+];
+
+/// What dashboards ask that Chasar has not, and why.
+const NOT_HERE: &[(&str, &str)] = &[];
+
+#[test]
+fn what_is_listed_as_missing_is_missing() {
+    let names: BTreeSet<_> = catalog::metrics().iter().map(|metric| metric.name).collect();
+    for (name, why) in NOT_HERE {
+        assert!(!names.contains(name), "{name} is there, but is listed: {why}");
+    }
+}
