@@ -85,7 +85,8 @@ fn answer(rows: Vec<Row>, text: &str) -> Answer {
     let mut answer = Answer::new();
     for Row { mut metric, values } in rows {
         metric.retain(|name, _| {
-            !["instance", "job"].contains(&&**name) && !(info && MORE_LABELS_THERE.contains(&&**name))
+            let more = info && MORE_LABELS_THERE.contains(&&**name);
+            !more && !["instance", "job"].contains(&&**name)
         });
         answer.entry(metric).or_default().extend(values);
     }
