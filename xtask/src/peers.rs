@@ -7,7 +7,8 @@ use std::process::Command;
 use crate::{Result, output, root, run};
 
 /// Python packages that tests use, pinned.
-const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\nPyYAML==6.0.3\nmypy==2.4.1\npytest==9.2.0\n";
+const REQUIREMENTS: &str = "pyzmq==27.3.0\npsutil==7.2.2\nPyYAML==6.0.3\nmypy==2.4.1\npytest==9.2.0\n\
+    opentelemetry-sdk==1.45.2\nopentelemetry-exporter-otlp-proto-http==1.45.2\n";
 
 /// Where the peers are.
 pub(crate) struct Peers {

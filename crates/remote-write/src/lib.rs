@@ -31,7 +31,7 @@
 mod decode;
 mod encode;
 mod labels;
-mod protobuf;
+pub mod protobuf;
 mod snappy;
 mod symbols;
 

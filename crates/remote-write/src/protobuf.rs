@@ -36,41 +36,52 @@ pub enum Malformed {
 
 /// A field's value as it lies in the message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
+    /// A number of variable length.
     Varint(u64),
+    /// Eight bytes.
     Fixed64(u64),
+    /// A text, a message, packed numbers.
     Bytes(&'a [u8]),
+    /// Four bytes; these messages have none.
     Fixed32,
 }
 
 /// Reads fields one after the other.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
     /// Where the rest ends in the whole message.
     end: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(message: &'a [u8]) -> Reader<'a> {
+    /// From the beginning of a message.
+    pub fn new(message: &'a [u8]) -> Reader<'a> {
         Reader { rest: message, end: message.len() }
     }
 
     /// Reads what lies in a field that was just read.
-    pub(crate) fn within(&self, inner: &'a [u8]) -> Reader<'a> {
+    pub fn within(&self, inner: &'a [u8]) -> Reader<'a> {
         Reader { rest: inner, end: self.end - self.rest.len() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether all was read.
+    pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(crate) fn error(&self, what: Malformed) -> Error {
+    /// An error with the place where reading is.
+    pub fn error(&self, what: Malformed) -> Error {
         Error::Malformed { at: self.end - self.rest.len(), what }
     }
 
+    /// A number of variable length, without a tag.
+    ///
+    /// # Errors
+    /// When it is cut or too long.
     #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u64, Error> {
+    pub fn varint(&mut self) -> Result<u64, Error> {
         // Most are of one byte: tags and lengths.
         if let [byte @ ..0x80, rest @ ..] = self.rest {
             self.rest = rest;
@@ -99,8 +110,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field's number and value; `None` at the end.
+    ///
+    /// # Errors
+    /// When the field is cut or impossible.
     #[inline]
-    pub(crate) fn field(&mut self) -> Result<Option<(u32, Value<'a>)>, Error> {
+    pub fn field(&mut self) -> Result<Option<(u32, Value<'a>)>, Error> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -129,25 +143,41 @@ impl<'a> Reader<'a> {
         Ok(Some((number, value)))
     }
 
-    pub(crate) fn bytes(&self, value: Value<'a>) -> Result<&'a [u8], Error> {
+    /// A field of bytes: a text, a message, packed numbers.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn bytes(&self, value: Value<'a>) -> Result<&'a [u8], Error> {
         match value {
             Value::Bytes(bytes) => Ok(bytes),
             _ => Err(self.error(Malformed::Type)),
         }
     }
 
-    pub(crate) fn text(&self, value: Value<'a>) -> Result<&'a str, Error> {
+    /// A text.
+    ///
+    /// # Errors
+    /// When it is of another type, or not UTF-8.
+    pub fn text(&self, value: Value<'a>) -> Result<&'a str, Error> {
         str::from_utf8(self.bytes(value)?).map_err(|_| self.error(Malformed::Text))
     }
 
-    pub(crate) fn number(&self, value: Value<'a>) -> Result<u64, Error> {
+    /// A number of variable length.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn number(&self, value: Value<'a>) -> Result<u64, Error> {
         match value {
             Value::Varint(number) => Ok(number),
             _ => Err(self.error(Malformed::Type)),
         }
     }
 
-    pub(crate) fn double(&self, value: Value<'a>) -> Result<f64, Error> {
+    /// A floating-point number, or any of eight bytes.
+    ///
+    /// # Errors
+    /// When it is of another type.
+    pub fn double(&self, value: Value<'a>) -> Result<f64, Error> {
         match value {
             Value::Fixed64(bits) => Ok(f64::from_bits(bits)),
             _ => Err(self.error(Malformed::Type)),
@@ -155,8 +185,9 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A number of variable length.
 #[inline]
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -166,7 +197,7 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// A field of bytes. `number` is at most 15.
 #[inline]
-pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     out.push(number << 3 | 2);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
@@ -174,7 +205,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
 
 /// A field that is a number, left out when it is 0 as protobuf does.
 #[inline]
-pub(crate) fn put_number(out: &mut Vec<u8>, number: u8, value: u64) {
+pub fn put_number(out: &mut Vec<u8>, number: u8, value: u64) {
     if value != 0 {
         out.push(number << 3);
         put_varint(out, value);
@@ -183,7 +214,7 @@ pub(crate) fn put_number(out: &mut Vec<u8>, number: u8, value: u64) {
 
 /// How many bytes a number takes.
 #[inline]
-pub(crate) fn varint_len(value: u64) -> usize {
+pub fn varint_len(value: u64) -> usize {
     // Seven bits a byte; 0 takes one.
     (70 - (value | 1).leading_zeros() as usize) / 7
 }

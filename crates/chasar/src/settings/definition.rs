@@ -355,8 +355,9 @@ pub(crate) static RECEIVE: Setting<bool> = Setting {
         form: Form::Switch,
         default: Default::Text("false"),
         choices: &["true", "false"],
-        help: "Take samples that others send over HTTP into the history: Prometheus' remote write",
-        more: "Their URL is http://HOST:7777/api/v1/write; where HTTP wants a token, they need it too. Names \
+        help: "Take samples that others send over HTTP into the history: remote write, OpenTelemetry",
+        more: "Their URLs are http://HOST:7777/api/v1/write (Prometheus' remote write) and \
+               http://HOST:7777/api/v1/otlp/v1/metrics (OpenTelemetry over HTTP); where HTTP wants a token, they need it too. Names \
                and labels are stored as they are sent, so whoever may send can write into the series of \
                any node.",
     },

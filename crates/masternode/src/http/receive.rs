@@ -1,6 +1,7 @@
 //! Where others send samples: `/api/v1/write`, Prometheus' remote write
 //! [1.0](https://prometheus.io/docs/specs/prw/remote_write_spec/) and
-//! [2.0](https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/).
+//! [2.0](https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/), and `/api/v1/otlp/v1/metrics`,
+//! [OpenTelemetry](https://opentelemetry.io/docs/specs/otlp/) over HTTP, where Prometheus has it too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,10 @@ use tokio::sync::{Semaphore, oneshot};
 use super::Sources;
 use super::listener::Busy;
 use crate::message::Counts;
-use crate::receive::{Delivery, Reason, Receiving, Verdict};
+use crate::receive::{Delivery, Format, Reason, Receiving, Verdict};
 
+const OTLP_PATH: &str = "/api/v1/otlp/v1/metrics";
+const PROTOBUF: &str = "application/x-protobuf";
 /// Memory for bodies that wait, KiB.
 const ROOM_KIB: u32 = 64 << 10;
 /// A body waits so long for room, and so long in the queue; then its sender is told to come again.
@@ -30,24 +33,39 @@ const AGAIN_SECONDS: u64 = 5;
 
 pub(crate) fn routes() -> Router<Sources> {
     let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
-    let write =
-        move |State(sources): State<Sources>, ConnectInfo(busy): ConnectInfo<Busy>, request: Request| {
-            let room = room.clone();
-            async move {
-                let Some(receiving) = &sources.receiving else { return not_received(&sources) };
-                let version = match format(request.headers()) {
-                    Ok(version) => version,
-                    Err(why) => return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response(),
-                };
-                let verdict = match deliver(receiving, room, busy, version, request).await {
-                    Ok(verdict) => verdict,
-                    Err(response) => return response,
-                };
-                count(&sources.counts, &verdict);
-                answer(&verdict, version)
-            }
-        };
-    Router::new().route("/api/v1/write", post(write))
+    let mut router = Router::new();
+    for (path, format) in [("/api/v1/write", write_format as Negotiate), (OTLP_PATH, otlp_format)] {
+        let room = room.clone();
+        let take =
+            move |State(sources): State<Sources>, ConnectInfo(busy): ConnectInfo<Busy>, request: Request| {
+                receive(sources, busy, room.clone(), format, request)
+            };
+        router = router.route(path, post(take));
+    }
+    router
+}
+
+async fn receive(
+    sources: Sources,
+    busy: Busy,
+    room: Arc<Semaphore>,
+    negotiate: Negotiate,
+    request: Request,
+) -> Response {
+    let Some(receiving) = &sources.receiving else { return not_received(&sources) };
+    let format = match negotiate(request.headers()) {
+        Ok(format) => format,
+        Err(why) => return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response(),
+    };
+    let verdict = match deliver(receiving, room, busy, format, request).await {
+        Ok(verdict) => verdict,
+        Err(response) => return response,
+    };
+    count(&sources.counts, &verdict);
+    match format {
+        Format::Write(version) => answer(&verdict, version),
+        Format::Otlp { .. } => otlp_answer(&verdict),
+    }
 }
 
 fn not_received(sources: &Sources) -> Response {
@@ -60,16 +78,36 @@ fn not_received(sources: &Sources) -> Response {
 }
 
 /// Which message it is, by its headers.
-fn format(headers: &HeaderMap) -> Result<Version, String> {
+type Negotiate = fn(&HeaderMap) -> Result<Format, String>;
+
+/// Media type and coding of a body.
+fn kind_and_coding(headers: &HeaderMap) -> (&str, &str) {
     let of = |name| headers.get(name).map_or("", |value: &HeaderValue| value.to_str().unwrap_or("?"));
-    let (kind, coding) = (of(header::CONTENT_TYPE), of(header::CONTENT_ENCODING));
+    (of(header::CONTENT_TYPE), of(header::CONTENT_ENCODING))
+}
+
+fn write_format(headers: &HeaderMap) -> Result<Format, String> {
+    let (kind, coding) = kind_and_coding(headers);
     // Old senders of 1.0 do not say that it is packed.
     if !coding.is_empty() && !coding.eq_ignore_ascii_case("snappy") {
         return Err("the body has to be packed with snappy (Content-Encoding: snappy)\n".into());
     }
-    let wanted =
-        || format!("the body has to be {} or {}\n", Version::V2.content_type(), Version::V1.content_type());
-    Version::of_content_type(kind).ok_or_else(wanted)
+    let (v1, v2) = (Version::V1.content_type(), Version::V2.content_type());
+    let wanted = || format!("the body has to be {v2} or {v1}\n");
+    Version::of_content_type(kind).map(Format::Write).ok_or_else(wanted)
+}
+
+fn otlp_format(headers: &HeaderMap) -> Result<Format, String> {
+    let (kind, coding) = kind_and_coding(headers);
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case(PROTOBUF) {
+        return Err(format!("the body has to be {PROTOBUF}, JSON is not read (encoding: proto)\n"));
+    }
+    match coding.to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Format::Otlp { gzip: false }),
+        "gzip" => Ok(Format::Otlp { gzip: true }),
+        _ => Err("the body may be packed with gzip, or not at all\n".into()),
+    }
 }
 
 /// Hands the body over, and waits for what becomes of it.
@@ -77,7 +115,7 @@ async fn deliver(
     receiving: &Receiving,
     room: Arc<Semaphore>,
     busy: Busy,
-    version: Version,
+    format: Format,
     request: Request,
 ) -> Result<Verdict, Response> {
     let most = Limits::default().packed_bytes;
@@ -99,7 +137,7 @@ async fn deliver(
     let body = to_bytes(body, most).await.map_err(|_| too_large())?;
     let _held = busy.hold();
     let (answer, verdict) = oneshot::channel();
-    let delivery = Delivery { version, body: body.into(), answer, _room: room };
+    let delivery = Delivery { format, body: body.into(), answer, _room: room };
     if receiving.deliveries.send_timeout(delivery, WAIT).await.is_err() {
         return Ok(Verdict::busy("too much is being received; try again later"));
     }
@@ -112,7 +150,7 @@ fn count(counts: &Counts, verdict: &Verdict) {
     match verdict {
         Verdict::Busy(_) => counts.receive_busy.add(1),
         Verdict::Malformed(_) => counts.receive_malformed.add(1),
-        Verdict::Stored { samples, refused, exemplars } => {
+        Verdict::Stored { samples, refused, exemplars, .. } => {
             let of = if refused.is_empty() { &counts.receive_stored } else { &counts.receive_partial };
             of.add(1);
             counts.receive_samples.add(*samples);
@@ -148,6 +186,25 @@ fn answer(verdict: &Verdict, version: Version) -> Response {
             }
         }
     }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, AGAIN_SECONDS.into());
+    }
+    response
+}
+
+/// What a sender of OpenTelemetry is told
+/// (<https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>): a part that is rejected is no error.
+fn otlp_answer(verdict: &Verdict) -> Response {
+    let (status, body) = match verdict {
+        Verdict::Stored { refused, rejected_points, .. } => {
+            (StatusCode::OK, chasar_otlp::response(*rejected_points, &refused.to_string()))
+        }
+        Verdict::Malformed(why) => (StatusCode::BAD_REQUEST, chasar_otlp::failure(why)),
+        Verdict::Busy(why) => (StatusCode::SERVICE_UNAVAILABLE, chasar_otlp::failure(why)),
+    };
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, AGAIN_SECONDS.into());
     }

@@ -18,7 +18,9 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) enum Verdict {
     /// It was read, and so many samples are stored.
-    Stored { samples: u64, refused: Refused, exemplars: u64 },
+    ///
+    /// A point of OpenTelemetry can be several samples; those of which one is refused are counted too.
+    Stored { samples: u64, refused: Refused, exemplars: u64, rejected_points: u64 },
     /// It is no message, or breaks a limit; nothing of it is stored.
     Malformed(String),
     /// Not now: the same may be sent again.
@@ -40,16 +42,18 @@ pub(crate) enum Reason {
     TooOld,
     TooNew,
     Histogram,
+    Delta,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 6] = [
+    pub(crate) const ALL: [Reason; 7] = [
         Reason::Labels,
         Reason::TooManySeries,
         Reason::TooManyNames,
         Reason::TooOld,
         Reason::TooNew,
         Reason::Histogram,
+        Reason::Delta,
     ];
 
     /// As a label has it.
@@ -61,6 +65,7 @@ impl Reason {
             Reason::TooOld => "too_old",
             Reason::TooNew => "too_new",
             Reason::Histogram => "native_histogram",
+            Reason::Delta => "delta",
         }
     }
 }

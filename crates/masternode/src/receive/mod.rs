@@ -1,4 +1,4 @@
-//! The receive thread: samples that others send by remote write, for the history.
+//! The receive thread: samples that others send, by remote write or OpenTelemetry, for the history.
 //!
 //! HTTP hands over whole bodies. They are unpacked, read and checked here, one after the other, and the
 //! names of their series become handles of the store; the samples then go to the history thread, which
@@ -8,6 +8,7 @@
 mod batch;
 mod families;
 mod intern;
+mod otlp;
 mod write;
 
 use std::sync::Arc;
@@ -33,9 +34,18 @@ pub(crate) const BATCHES: usize = 2;
 /// The history thread does not wait for a disk for longer when all is well.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Remote write, packed with snappy.
+    Write(Version),
+    /// OpenTelemetry's metrics.
+    Otlp { gzip: bool },
+}
+
 /// A body, and who waits for what becomes of it.
 pub(crate) struct Delivery {
-    pub(crate) version: Version,
+    pub(crate) format: Format,
     pub(crate) body: Vec<u8>,
     pub(crate) answer: oneshot::Sender<Verdict>,
     /// Held while the body takes memory.
@@ -67,7 +77,7 @@ impl Receive {
         let mut intern = Intern::new(self.store.clone(), self.config.max_series);
         let mut families = Families::default();
         let mut message = Vec::new();
-        while let Some(Delivery { version, body, answer, _room }) = self.deliveries.blocking_recv() {
+        while let Some(Delivery { format, body, answer, _room }) = self.deliveries.blocking_recv() {
             let now = self.clock.now();
             // The last third of the memory for samples that are in no file yet is for reports alone.
             if self.store.head_bytes() >= self.memory_bytes / 3 * 2 {
@@ -77,7 +87,14 @@ impl Receive {
             }
             let takes = self.store.takes(now.unix_ms);
             intern.begin(now.monotonic);
-            let read = write::read(version, &body, &mut message, takes, &mut intern, &mut families);
+            let read = match format {
+                Format::Write(version) => {
+                    write::read(version, &body, &mut message, takes, &mut intern, &mut families)
+                }
+                Format::Otlp { gzip } => {
+                    otlp::read(gzip, &body, &mut message, takes, &mut intern, &mut families)
+                }
+            };
             drop(body);
             self.counts.receive_series.set(intern.len() as u64);
             if families.has_changed() {

@@ -69,25 +69,36 @@ pub(crate) fn read(
             if takes.contains(&time_ms) {
                 samples.push((handle.clone(), time_ms, clean(sample.value)));
             } else {
-                let (reason, why) = if time_ms < *takes.start() {
-                    (Reason::TooOld, "is older than raw samples are kept")
-                } else {
-                    (Reason::TooNew, "is too far ahead of the masternode's clock")
-                };
-                refused.add(reason, 1, || format!("{} {why}: {}", rfc3339(time_ms), text(series.labels)));
+                out_of_time(&mut refused, &takes, time_ms, series.labels);
             }
         }
     }
-    let verdict = Verdict::Stored { samples: samples.len() as u64, refused, exemplars };
+    let count = samples.len() as u64;
+    let verdict = Verdict::Stored { samples: count, refused, exemplars, rejected_points: 0 };
     Ok((samples, verdict))
 }
 
+/// Counts a sample that is older or newer than the store takes.
+pub(crate) fn out_of_time(
+    refused: &mut Refused,
+    takes: &RangeInclusive<i64>,
+    time_ms: i64,
+    labels: &[(&str, &str)],
+) {
+    let (reason, why) = if time_ms < *takes.start() {
+        (Reason::TooOld, "is older than raw samples are kept")
+    } else {
+        (Reason::TooNew, "is too far ahead of the masternode's clock")
+    };
+    refused.add(reason, 1, || format!("{} {why}: {}", rfc3339(time_ms), text(labels)));
+}
+
 /// Of all that is not a number there is the mark of staleness, and one other.
-fn clean(value: f64) -> f64 {
+pub(crate) fn clean(value: f64) -> f64 {
     if value.is_nan() && value.to_bits() != STALE.to_bits() { f64::NAN } else { value }
 }
 
-fn reason(not_taken: &NotTaken) -> (Reason, String) {
+pub(crate) fn reason(not_taken: &NotTaken) -> (Reason, String) {
     match not_taken {
         NotTaken::Labels(error) => (Reason::Labels, error.to_string()),
         NotTaken::NoMetricName => (Reason::Labels, "a series has no name, the label __name__".into()),
@@ -102,7 +113,7 @@ fn reason(not_taken: &NotTaken) -> (Reason, String) {
 }
 
 /// Labels for people, not longer than a line.
-fn text(labels: &[(&str, &str)]) -> String {
+pub(crate) fn text(labels: &[(&str, &str)]) -> String {
     let mut out = String::from("{");
     for (i, (name, value)) in labels.iter().enumerate() {
         if out.len() > 200 {

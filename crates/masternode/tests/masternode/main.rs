@@ -4,6 +4,7 @@ mod api;
 mod differential;
 mod history;
 mod http;
+mod otlp;
 mod receive;
 mod reports;
 mod restart;

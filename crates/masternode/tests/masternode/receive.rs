@@ -17,11 +17,11 @@ use crate::site::{Answer, PATIENCE, config, get, post, until};
 
 const PATH: &str = "/api/v1/write";
 
-fn receiving(folder: &Path) -> Config {
+pub(crate) fn receiving(folder: &Path) -> Config {
     Config { receive: Some(ReceiveConfig::default()), ..config(folder) }
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(now.as_millis()).unwrap()
 }
@@ -30,7 +30,7 @@ fn headers(version: Version) -> String {
     format!("Content-Type: {}\r\nContent-Encoding: snappy\r\n", version.content_type())
 }
 
-fn address(running: &Running) -> SocketAddr {
+pub(crate) fn address(running: &Running) -> SocketAddr {
     running.addresses().http.unwrap()
 }
 
@@ -45,7 +45,7 @@ fn sample(time_ms: i64, value: f64) -> Sample {
 }
 
 /// What a query gives at a time.
-fn value(running: &Running, query: &str, at_ms: i64) -> Value {
+pub(crate) fn value(running: &Running, query: &str, at_ms: i64) -> Value {
     let query: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
     let at = at_ms as f64 / 1000.0;
     let answer = get(running, &format!("/api/v1/query?query={query}&time={at}"), "");
@@ -54,7 +54,7 @@ fn value(running: &Running, query: &str, at_ms: i64) -> Value {
 }
 
 /// The sum over a metric of the masternode's own.
-fn metric(running: &Running, part: &str) -> f64 {
+pub(crate) fn metric(running: &Running, part: &str) -> f64 {
     let page = get(running, "/metrics?job=masternode", "").body;
     let lines = page.lines().filter(|line| !line.starts_with('#') && line.contains(part));
     lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
