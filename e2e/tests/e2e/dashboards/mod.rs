@@ -14,7 +14,10 @@ use crate::prometheus::{self, Others};
 use compare::{STEP_MS, Server, Span, Verdict, compare};
 use expression::{Expression, Names};
 
-const SOON: Duration = Duration::from_secs(60);
+/// How much longer than needed is waited for a time in which neither missed much.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// So many of the samples of that time have to be there.
+const WATCHED: f64 = 0.95;
 /// Both have samples from so much before what is compared, and to so much after.
 const MARGIN_MS: i64 = 5_000;
 
@@ -44,26 +47,33 @@ impl Stage {
         Stage { others, masternode, _clientnode: clientnode }
     }
 
-    /// Waits until both have a sample after this moment.
-    fn wait(&self, moment_ms: i64) {
-        let deadline = SOON + Duration::from_millis((moment_ms - now_ms()).max(0) as u64);
-        for address in [self.masternode.http(), self.others.address] {
-            until(deadline, "samples", || {
-                let rows = prometheus::instant(address, "node_load1[30s]")?;
-                let newest = rows.first().and_then(|row| Some(row.values.last()?.0)).ok_or("none")?;
-                if newest > moment_ms { Ok(()) } else { Err(format!("{} ms before", moment_ms - newest)) }
-            });
-        }
-    }
-
-    /// A stretch of time both have watched, with enough before and after it.
+    /// A stretch of time both have watched, with enough before and after it: on a computer that is too busy scrapes
+    /// time out, and there is nothing to compare with.
     fn span(&self) -> Span {
-        self.wait(0);
         let longest_ms = seconds() * 1000;
-        let start_ms = now_ms() + MARGIN_MS + longest_ms;
-        let end_ms = start_ms + longest_ms.min(60_000) / STEP_MS * STEP_MS;
-        self.wait(end_ms + MARGIN_MS);
-        Span { start_ms, end_ms, longest_ms }
+        let length_ms = longest_ms.min(60_000) / STEP_MS * STEP_MS;
+        let watched_ms = longest_ms + length_ms + 2 * MARGIN_MS;
+        let wanted = WATCHED * watched_ms as f64 / 1e3;
+        let mut look_ms = now_ms() + watched_ms;
+        until(Duration::from_millis(watched_ms as u64) + PATIENCE, "a time that both watched", || {
+            let now_ms = now_ms();
+            if now_ms < look_ms {
+                return Err("it is too early".to_owned());
+            }
+            look_ms = now_ms + STEP_MS;
+            // What is newer may still be on its way.
+            let newest_ms = now_ms - 2_000;
+            for address in [self.masternode.http(), self.others.address] {
+                let query = format!("count_over_time(node_load1[{watched_ms}ms])");
+                let rows = prometheus::instant_at(address, &query, newest_ms)?;
+                let samples = rows.first().map_or(0.0, |row| row.values[0].1);
+                if samples < wanted {
+                    return Err(format!("{address} has {samples} samples of {}", watched_ms / 1000));
+                }
+            }
+            let end_ms = newest_ms - MARGIN_MS;
+            Ok(Span { start_ms: end_ms - length_ms, end_ms, longest_ms })
+        })
     }
 
     fn servers(&self) -> (Server, Server) {
