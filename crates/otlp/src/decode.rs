@@ -14,6 +14,8 @@ const NO_VALUE: u64 = 1;
 /// `AGGREGATION_TEMPORALITY_DELTA`.
 const DELTA: u64 = 1;
 const NAME: &str = "__name__";
+/// Longer names and units nobody means.
+const MAX_NAME_BYTES: usize = 1024;
 
 /// What was in a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,6 +137,8 @@ impl Walk<'_> {
             }
         }
         let Some((number, data)) = data else { return Ok(None) };
+        // Each of its points is named by it.
+        within("bytes in a metric's name", name.len().max(unit.len()), MAX_NAME_BYTES)?;
         let (mut temporality, mut is_monotonic) = (0, false);
         let mut outer = data;
         while let Some((field_number, field)) = outer.field()? {
@@ -297,6 +301,7 @@ impl Walk<'_> {
         let name = format!("{}{suffix}", metric.name);
         let part = label.as_ref().map(|(name, _)| *name);
         let of_point = point.labels.iter().filter(|(name, _)| Some(name.as_str()) != part);
+        let of_point = of_point.chain(metric.target);
         let mut all: Vec<(&str, &str)> = of_point.map(|(n, v)| (n.as_str(), v.as_str())).collect();
         all.push((NAME, &name));
         all.extend(label.as_ref().map(|(name, value)| (*name, value.as_str())));
@@ -311,7 +316,6 @@ impl Point {
         labels(attributes, &mut all);
         // What an attribute says of its name, job or instance does not go over what they are.
         all.retain(|(name, _)| name != NAME && !metric.target.iter().any(|(known, _)| known == name));
-        all.extend(metric.target.iter().cloned());
         let time_ms = i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
         Point { labels: all, time_ms, has_value: flags & NO_VALUE == 0 }
     }

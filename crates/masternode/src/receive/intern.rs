@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use chasar_tsdb::{Kind, LabelError, Labels, NAME, SeriesHandle, Store};
+use chasar_tsdb::{Kind, LabelError, Labels, MAX_LABEL_BYTES, NAME, SeriesHandle, Store};
 
 /// A series of which nothing came for so long makes room for others.
 const IDLE: Duration = Duration::from_secs(600);
@@ -74,6 +74,11 @@ impl Intern {
         labels: &[(&str, &str)],
         kind: impl FnOnce(&str) -> Kind,
     ) -> Result<SeriesHandle, NotTaken> {
+        // Before a text is read for each of many series that share it.
+        let long = labels.iter().map(|(name, value)| name.len().max(value.len())).max().unwrap_or_default();
+        if long > MAX_LABEL_BYTES {
+            return Err(NotTaken::Labels(LabelError::TooLong(long)));
+        }
         let key = self.key(labels);
         if let Some(known) = self.handles.get_mut(&key) {
             known.used = self.now;
@@ -133,6 +138,9 @@ mod tests {
         assert_eq!(taken(&mut intern, &twice), Err(NotTaken::Labels(LabelError::Twice("a".into()))));
         let unnamed = [("__name__", "x"), ("", "1")];
         assert_eq!(taken(&mut intern, &unnamed), Err(NotTaken::Labels(LabelError::NoName)));
+        let long = "x".repeat(MAX_LABEL_BYTES + 1);
+        let too_long = Err(NotTaken::Labels(LabelError::TooLong(long.len())));
+        assert_eq!(taken(&mut intern, &[("__name__", "x"), ("a", &long)]), too_long);
         assert_eq!(intern.len(), 1);
     }
 
