@@ -1,14 +1,15 @@
 //! One report: who and when, what the sampler read, what the agent itself used, as JSON within the limit.
 
 use chasar_probes::{Now, Sampler};
-use chasar_wire::family::Agent;
+use chasar_wire::encode::MAX_END_BYTES;
+use chasar_wire::family::{Agent, AgentMasternode};
 use chasar_wire::limits::MAX_REPORT_BYTES;
-use chasar_wire::report::Replay;
 use chasar_wire::{Report, SCHEMA, encode};
 
 use crate::identity::Identity;
-use crate::life::{Life, Totals};
+use crate::life::Life;
 use crate::platform::{Clock, Usage};
+use crate::uplink::Uplink;
 
 /// Makes reports; everything is reused from one to the next.
 pub(crate) struct Assembler {
@@ -26,21 +27,6 @@ pub(crate) struct Shrunk {
     pub(crate) bytes: usize,
     pub(crate) listed: usize,
     pub(crate) of: usize,
-}
-
-/// What the agent says about itself at the moment of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SelfReport {
-    totals: Totals,
-    outbox_reports: u64,
-    outbox_bytes: u64,
-}
-
-impl SelfReport {
-    pub(crate) fn of(life: &Life) -> SelfReport {
-        let outbox = life.outbox();
-        SelfReport { totals: life.totals(), outbox_reports: outbox.reports(), outbox_bytes: outbox.bytes() }
-    }
 }
 
 impl Assembler {
@@ -81,24 +67,38 @@ impl Assembler {
         }
     }
 
-    /// The sampled report as JSON. May be called again when what it says of the outbox has changed.
-    pub(crate) fn encode(&mut self, leaving: bool, replay: Option<Replay>, about: SelfReport) {
-        self.report.leaving = leaving.then_some(true);
-        self.report.replay = replay;
+    /// The sampled report as JSON, with what the agent did until now. What differs between masternodes
+    /// (`leaving`, `replay`) is not in it; there is room for it.
+    pub(crate) fn encode(&mut self, life: &Life, uplinks: &[Uplink]) {
         if let Some(agent) = &mut self.report.agent {
-            let SelfReport { totals, outbox_reports, outbox_bytes } = about;
+            let (totals, outbox) = (life.totals(), life.outbox());
             agent.sent_bytes_total = Some(totals.sent_bytes);
             agent.sent_reports_total = Some(totals.sent_reports);
             agent.replayed_reports_total = Some(totals.replayed_reports);
             agent.dropped_reports_total = Some(totals.dropped_reports);
-            agent.missed_ticks_total = Some(totals.missed_ticks);
+            agent.missed_ticks_total = Some(life.missed_ticks());
             agent.reconnects_total = Some(totals.reconnects);
-            agent.outbox_reports = Some(outbox_reports);
-            agent.outbox_bytes = Some(outbox_bytes);
+            agent.outbox_reports = Some(outbox.reports());
+            agent.outbox_bytes = Some(outbox.bytes());
+            if uplinks.len() > 1 {
+                let masternodes = agent.masternodes.get_or_insert_default();
+                masternodes.resize_with(uplinks.len(), AgentMasternode::default);
+                for (to, (about, uplink)) in masternodes.iter_mut().zip(uplinks).enumerate() {
+                    let totals = life.totals_of(to);
+                    about.address.clear();
+                    about.address.push_str(uplink.masternode.trim_start_matches("tcp://"));
+                    about.connected = Some(life.link_is_up(to));
+                    about.pending_reports = Some(outbox.pending(to));
+                    about.sent_reports_total = Some(totals.sent_reports);
+                    about.replayed_reports_total = Some(totals.replayed_reports);
+                    about.dropped_reports_total = Some(totals.dropped_reports);
+                    about.reconnects_total = Some(totals.reconnects);
+                }
+            }
         }
         self.json.clear();
         encode(&self.report, &mut self.json);
-        while self.json.len() > MAX_REPORT_BYTES && !self.report.process.0.is_empty() {
+        while self.json.len() + MAX_END_BYTES > MAX_REPORT_BYTES && !self.report.process.0.is_empty() {
             let (bytes, listed) = (self.json.len(), self.report.process.0.len());
             let fewer = listed / 2;
             self.report.process.0.truncate(fewer);

@@ -8,6 +8,8 @@ use chasar_link::Endpoint;
 pub use chasar_probes::ProcessList;
 use chasar_wire::limits::{MAX_INTERVAL_SECONDS, MAX_PROCESSES, MIN_INTERVAL_SECONDS};
 
+/// Most masternodes of one agent: each costs it a link and what waits for it.
+pub const MAX_MASTERNODES: usize = 8;
 /// Least memory for the outbox: a few of the largest reports.
 const MIN_OUTBOX_BYTES: usize = 4 << 20;
 /// Most memory for the outbox.
@@ -26,6 +28,9 @@ pub struct Config {
     pub masternode: String,
     /// Its port for reports.
     pub port: u16,
+    /// Further masternodes that get every report too, by host and port; each has its own link, replay
+    /// and spool.
+    pub also: Vec<(String, u16)>,
     /// Time between two reports: 0.1 s to an hour.
     pub interval: Duration,
     /// Which processes a report lists.
@@ -67,7 +72,7 @@ impl Default for Outbox {
 pub struct Spool {
     /// Where; made when missing. Used by one agent at a time.
     pub folder: PathBuf,
-    /// Bytes on disk; the oldest reports go first.
+    /// Bytes on disk for each masternode; the oldest reports go first.
     pub bytes: u64,
 }
 
@@ -100,6 +105,7 @@ impl Config {
         Config {
             masternode: masternode.into(),
             port,
+            also: Vec::new(),
             interval: Duration::from_secs(1),
             processes: ProcessList::default(),
             compress: false,
@@ -116,11 +122,27 @@ impl Config {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut wrong = |setting, message| problems.push(Problem { setting, message });
-        if let Err(e) = self.endpoint() {
+        let first = Endpoint::new(&self.masternode, self.port);
+        if let Err(e) = &first {
             wrong("masternode", e.to_string());
         }
         if self.port == 0 {
             wrong("port", "0 is no port to connect to; the usual one is 5555".to_owned());
+        }
+        let mut known: Vec<Endpoint> = first.into_iter().collect();
+        for (host, port) in &self.also {
+            match Endpoint::new(host, *port) {
+                Err(e) => wrong("also", e.to_string()),
+                Ok(endpoint) if *port == 0 => wrong("also", format!("{endpoint}: 0 is no port to connect to")),
+                Ok(endpoint) if known.contains(&endpoint) => {
+                    wrong("also", format!("{endpoint} is there twice; each masternode is named once"));
+                }
+                Ok(endpoint) => known.push(endpoint),
+            }
+        }
+        if self.also.len() >= MAX_MASTERNODES {
+            let count = self.also.len() + 1;
+            wrong("also", format!("{count} masternodes are more than the {MAX_MASTERNODES} that are possible"));
         }
         let seconds = self.interval.as_secs_f64();
         if !(MIN_INTERVAL_SECONDS..=MAX_INTERVAL_SECONDS).contains(&seconds) {
@@ -176,8 +198,10 @@ impl Config {
         problems
     }
 
-    pub(crate) fn endpoint(&self) -> Result<Endpoint, chasar_link::EndpointError> {
-        Endpoint::new(&self.masternode, self.port)
+    /// All masternodes, in order.
+    pub(crate) fn endpoints(&self) -> Result<Vec<Endpoint>, chasar_link::EndpointError> {
+        let also = self.also.iter().map(|(host, port)| Endpoint::new(host, *port));
+        std::iter::once(Endpoint::new(&self.masternode, self.port)).chain(also).collect()
     }
 }
 
@@ -196,6 +220,7 @@ mod tests {
         let config = Config {
             masternode: "not a host".to_owned(),
             port: 0,
+            also: vec![("b".to_owned(), 1), ("b".to_owned(), 1), ("c".to_owned(), 0)],
             interval: Duration::from_millis(50),
             processes: ProcessList::Top(5000),
             outbox: Some(Outbox { bytes: 1, age: Duration::ZERO }),
@@ -213,6 +238,8 @@ mod tests {
             [
                 "masternode",
                 "port",
+                "also",
+                "also",
                 "interval",
                 "processes",
                 "outbox.bytes",
@@ -225,7 +252,10 @@ mod tests {
                 "state_folder",
             ]
         );
-        assert_eq!(problems[2].to_string(), "interval: 0.05 s is not between 0.1 and 3600 s");
+        assert_eq!(problems[4].to_string(), "interval: 0.05 s is not between 0.1 and 3600 s");
+        let many = (1..=MAX_MASTERNODES as u16).map(|port| ("b".to_owned(), port)).collect();
+        let many = Config { also: many, ..Config::new("h", 1, "/s") };
+        assert_eq!(many.problems().len(), 1, "{:?}", many.problems());
         let alone = Config { outbox: None, spool: Some(Spool::new("/s")), ..Config::new("h", 1, "/s") };
         assert_eq!(alone.problems().len(), 2, "{:?}", alone.problems());
     }

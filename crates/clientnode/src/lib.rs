@@ -1,4 +1,4 @@
-//! The Chasar agent: samples this computer at fixed moments and gets the reports to the masternode,
+//! The Chasar agent: samples this computer at fixed moments and gets the reports to its masternodes,
 //! also those sampled while the way there was broken.
 //!
 //! [`run()`] is one thread and one loop. All decisions are in pure parts that know no clock, file or
@@ -7,17 +7,22 @@
 //! | module | pure | what it is |
 //! | --- | --- | --- |
 //! | `life` | yes | the state machine: what happened → what to do |
+//! | `route` | yes | the way to one masternode: its link, its replay, its counters |
 //! | `tick` | yes | when to sample |
 //! | `outbox` | yes, over a storage trait | what may have to be sent again; the `replay` key of reports |
-//! | `ring` | yes | memory of the outbox |
-//! | `spool` | over a storage trait | disk of the outbox |
+//! | `agenda` | yes, over a storage trait | what of that one masternode has yet to get |
+//! | `ring` | yes | memory of the outbox, shared by all masternodes |
+//! | `spool` | over a storage trait | disk of the outbox, one for each masternode |
 //! | `pacer` | yes | how fast a replay goes |
-//! | `run` | no | the loop, the link, packing |
+//! | `run` | no | the loop, the links, packing |
+//! | `uplink` | yes | what the loop knows of one masternode: its name, its trouble |
+//! | `say` | no | the log |
 //! | `assemble` | no | one report: identity, sampler, self-report |
 //! | `identity` | no | the node's id, and the lock on it |
 //! | `watcher` | yes | telling whoever supervises the agent |
 //! | `platform` | no | clocks, self-usage and facts of each operating system |
 
+mod agenda;
 mod assemble;
 pub mod config;
 #[doc(hidden)]
@@ -29,10 +34,13 @@ mod pacer;
 mod platform;
 mod random;
 mod ring;
+mod route;
 mod run;
+mod say;
 mod spool;
 mod stop;
 mod tick;
+mod uplink;
 mod watcher;
 
 pub use config::{Config, Problem};

@@ -4,11 +4,12 @@
 //! [`Effect`]s in order, reporting back with further inputs. One tick is
 //!
 //! ```text
-//! Woken ─▶ Sample{n} ─▶ (read the host; tell of link events that came meanwhile; ask for the claim;
-//!                        encode; send if the link is up) ─▶ Sampled{n, outcome} ─▶ …
+//! Woken ─▶ Sample{n} ─▶ (read the host; encode; for each masternode: tell of link events that came
+//!                        meanwhile, ask for its claim, send if its link is up) ─▶ Sampled{n, handed} ─▶ …
 //! ```
 //!
-//! and a replay is `Replay ─▶ Replayed ─▶ Replay …` until the batch or the queue ends.
+//! and a replay to a masternode is `Replay ─▶ Replayed ─▶ Replay …` until the batch or the queue ends.
+//! Masternodes have the numbers 0, 1, 2, … in the order of the settings.
 
 use std::time::Duration;
 
@@ -16,17 +17,11 @@ use chasar_wire::report::Replay;
 
 use crate::Moment;
 use crate::outbox::{Entry, Limits, Next, Outbox};
-use crate::pacer::{Pace, Pacer};
+use crate::pacer::Pace;
 use crate::random::Random;
+use crate::route::{OVERLAP, Route, Totals};
 use crate::spool::{Notice, Spool};
 use crate::tick::Ticker;
-
-/// What was sent this long before the link broke is sent again.
-///
-/// A silent link is found within the heartbeat's interval and timeout, 4.8 s together ([`chasar_link`]);
-/// 5 s more are for a masternode that was behind when it died, and 5 s for what it had not yet
-/// written to disk. It is also how long a sent report is kept while the link is good.
-pub(crate) const OVERLAP: Duration = Duration::from_secs(15);
 
 /// Waking up later than asked by more than this is a stall: the time beyond proves nothing about
 /// the link, since nobody watched it.
@@ -57,19 +52,28 @@ pub(crate) enum Outcome {
     Full,
 }
 
+/// What came of handing a sample to one masternode's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Handed {
+    pub(crate) outcome: Outcome,
+    /// Its size on the link.
+    pub(crate) wire_bytes: usize,
+}
+
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
     /// Time has passed.
     Woken,
-    /// The link came up.
-    LinkUp,
-    /// The link broke.
-    LinkDown,
-    /// The sample that [`Effect::Sample`] asked for was taken and, if possible, sent.
+    /// The link to this masternode came up.
+    LinkUp(usize),
+    /// The link to this masternode broke.
+    LinkDown(usize),
+    /// The sample that [`Effect::Sample`] asked for was taken and, where possible, sent.
     Sampled(Sampled<'a>),
     /// The report that [`Effect::Replay`] asked for was handed to the link.
     Replayed {
+        to: usize,
         next: Next,
         /// `None` when it is spoiled and can never be sent.
         outcome: Option<Outcome>,
@@ -91,24 +95,23 @@ pub(crate) struct Sampled<'a> {
     /// Its bytes as they are to be kept.
     pub(crate) bytes: &'a [u8],
     pub(crate) packed: bool,
-    pub(crate) outcome: Outcome,
-    /// Its size on the link.
-    pub(crate) wire_bytes: usize,
+    /// For each masternode.
+    pub(crate) handed: &'a [Handed],
 }
 
 /// Something to do.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Take a sample and send it.
+    /// Take a sample and send it to all.
     Sample { sequence: u64, leaving: bool },
-    /// Send the next waiting report again.
-    Replay,
-    /// Nothing waits any more, or what was kept has become little: give working memory back.
+    /// Send a masternode the next report that waits for it.
+    Replay { to: usize },
+    /// Nothing waits for one any more, or what was kept has become little: give working memory back.
     Rest,
-    /// End; if `flush`, let the link deliver what it has.
+    /// End; if `flush`, let the links deliver what they have.
     Leave { flush: bool },
-    /// Tell people.
-    Say(Event),
+    /// Tell people about one masternode.
+    Say { to: usize, event: Event },
 }
 
 /// What people are told.
@@ -136,97 +139,82 @@ pub(crate) enum Event {
     Spool(Notice),
 }
 
-/// Totals since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) sent_bytes: u64,
-    pub(crate) sent_reports: u64,
-    pub(crate) replayed_reports: u64,
-    pub(crate) dropped_reports: u64,
-    pub(crate) missed_ticks: u64,
-    pub(crate) reconnects: u64,
-}
-
 /// The state of one session.
 pub(crate) struct Life {
     ticker: Ticker,
     outbox: Outbox,
-    pacer: Pacer,
+    /// By the masternode's number.
+    routes: Vec<Route>,
     random: Random,
-    totals: Totals,
+    missed_ticks: u64,
     sequence: u64,
-    up: bool,
-    was_up: bool,
     stopping: bool,
-    /// A clock that runs while the link is up and watched.
-    link_time: Duration,
     last_step: Moment,
     asked_wake: Moment,
-    replay_began: Option<u64>,
-    /// On the link's clock: when what a replay sent has been let go, and memory can go back.
-    rest_at: Option<Duration>,
-    said_dropping: bool,
 }
 
 impl Life {
-    pub(crate) fn new(now: Moment, settings: Settings, spool: Option<Spool>, seed: u64) -> Life {
+    /// A life with as many masternodes as there are `spools`.
+    pub(crate) fn new(now: Moment, settings: Settings, spools: Vec<Option<Spool>>, seed: u64) -> Life {
         let mut random = Random::new(seed);
         Life {
             ticker: Ticker::new(now, settings.interval, &mut random),
-            outbox: Outbox::new(settings.limits, spool),
-            pacer: Pacer::new(settings.pace),
+            routes: spools.iter().map(|_| Route::new(settings.pace)).collect(),
+            outbox: Outbox::new(settings.limits, spools),
             random,
-            totals: Totals::default(),
+            missed_ticks: 0,
             sequence: 0,
-            up: false,
-            was_up: false,
             stopping: false,
-            // Later than anything settled at the start.
-            link_time: OVERLAP,
             last_step: now,
             asked_wake: now,
-            replay_began: None,
-            rest_at: None,
-            said_dropping: false,
         }
     }
 
     /// Whether reports may be sent. A report must not be sent on a link whose rise [`Life`] has not
     /// been told: its claim would belong to the connection before.
-    pub(crate) fn link_is_up(&self) -> bool {
-        self.up
+    pub(crate) fn link_is_up(&self, to: usize) -> bool {
+        self.routes[to].up
     }
 
+    /// What was counted for one masternode.
+    pub(crate) fn totals_of(&self, to: usize) -> Totals {
+        self.routes[to].totals
+    }
+
+    /// What was counted for all masternodes together.
     pub(crate) fn totals(&self) -> Totals {
-        self.totals
+        let mut sum = Totals::default();
+        self.routes.iter().for_each(|route| sum += route.totals);
+        sum
+    }
+
+    /// Samples not taken because nobody woke up in time.
+    pub(crate) fn missed_ticks(&self) -> u64 {
+        self.missed_ticks
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
         &self.outbox
     }
 
-    /// The `replay` key of report `sequence`, to be asked for right before it is encoded.
-    pub(crate) fn claim(&mut self, sequence: u64) -> Option<Replay> {
-        if self.stopping && !self.outbox.has_spool() {
+    /// The `replay` key of report `sequence` for a masternode, to be asked for right before it is sent.
+    pub(crate) fn claim(&mut self, to: usize, sequence: u64) -> Option<Replay> {
+        if self.stopping && !self.outbox.has_spool(to) {
             // Whatever waits ends with this process.
             return None;
         }
-        self.outbox.claim(sequence)
+        self.outbox.claim(to, sequence)
     }
 
     /// The report that an [`Effect::Replay`] means.
-    pub(crate) fn next_replay(&mut self, bytes: &mut Vec<u8>) -> Option<Next> {
-        self.outbox.next(bytes)
+    pub(crate) fn next_replay(&mut self, to: usize, bytes: &mut Vec<u8>) -> Option<Next> {
+        self.outbox.next(to, bytes)
     }
 
     /// When to come back with [`Input::Woken`] at the latest.
     pub(crate) fn next_wake(&mut self) -> Moment {
-        let mut wake = self.ticker.next().min(self.last_step + MAX_SLEEP);
-        if self.up
-            && let Some(at) = self.pacer.next()
-        {
-            wake = wake.min(at);
-        }
+        let wake = self.ticker.next().min(self.last_step + MAX_SLEEP);
+        let wake = self.routes.iter().filter_map(Route::next_batch).fold(wake, Moment::min);
         self.asked_wake = wake;
         wake
     }
@@ -236,35 +224,33 @@ impl Life {
         self.advance(now);
         match input {
             Input::Woken => self.woken(now, effects),
-            Input::LinkUp => {
-                if self.up {
+            Input::LinkUp(to) => {
+                if self.routes[to].up {
                     // The break between was not seen; it was there.
-                    self.link_down(now, effects);
+                    self.link_down(now, to, effects);
                 }
-                self.link_up(now, effects);
+                self.link_up(now, to, effects);
             }
-            Input::LinkDown => self.link_down(now, effects),
+            Input::LinkDown(to) => self.link_down(now, to, effects),
             Input::Sampled(sampled) => self.sampled(now, sampled, effects),
-            Input::Replayed { next, outcome, wire_bytes } => {
-                self.replayed(now, next, outcome, wire_bytes, effects);
+            Input::Replayed { to, next, outcome, wire_bytes } => {
+                self.replayed(now, to, next, outcome, wire_bytes, effects);
             }
             Input::NothingToReplay => {}
             Input::Stop => self.stop(now, effects),
         }
-        self.tend(now, effects);
+        for to in 0..self.routes.len() {
+            self.tend(now, to, effects);
+        }
     }
 
     fn advance(&mut self, now: Moment) {
         let passed = now.saturating_sub(self.last_step);
-        if self.up {
-            let watched = self.asked_wake.saturating_sub(self.last_step) + STALL_SLACK;
-            self.link_time += passed.min(watched);
+        let watched = self.asked_wake.saturating_sub(self.last_step) + STALL_SLACK;
+        for route in self.routes.iter_mut().filter(|route| route.up) {
+            route.link_time += passed.min(watched);
         }
         self.last_step = self.last_step.max(now);
-    }
-
-    fn surely_arrived_until(&self) -> Duration {
-        self.link_time.saturating_sub(OVERLAP)
     }
 
     fn woken(&mut self, now: Moment, effects: &mut Vec<Effect>) {
@@ -272,20 +258,29 @@ impl Life {
             return;
         }
         if let Some(due) = self.ticker.poll(now) {
-            self.totals.missed_ticks += due.missed;
+            self.missed_ticks += due.missed;
             self.ask_for_sample(false, effects);
         }
-        if self.up {
-            self.outbox.settle(self.surely_arrived_until());
-            if self.rest_at.is_some_and(|at| at <= self.link_time) {
-                self.rest_at = None;
+        for to in 0..self.routes.len() {
+            let route = &mut self.routes[to];
+            if !route.up {
+                continue;
+            }
+            self.outbox.settle(to, route.surely_arrived_until());
+            if route.rest_at.is_some_and(|at| at <= route.link_time) {
+                route.rest_at = None;
                 effects.push(Effect::Rest);
             }
-            if self.pacer.poll(now, &mut self.random) {
-                self.continue_batch(effects);
+            if route.pacer.poll(now, &mut self.random) {
+                self.continue_batch(to, effects);
             }
         }
-        self.outbox.maintain(now, !self.up);
+        self.maintain(now);
+    }
+
+    fn maintain(&mut self, now: Moment) {
+        let routes = &self.routes;
+        self.outbox.maintain(now, |to| !routes[to].up);
     }
 
     fn ask_for_sample(&mut self, leaving: bool, effects: &mut Vec<Effect>) {
@@ -293,81 +288,84 @@ impl Life {
         self.sequence += 1;
     }
 
-    fn continue_batch(&mut self, effects: &mut Vec<Effect>) {
-        if !self.up || self.stopping || self.outbox.pending() == 0 || !self.pacer.take() {
+    fn continue_batch(&mut self, to: usize, effects: &mut Vec<Effect>) {
+        let route = &mut self.routes[to];
+        let pending = self.outbox.pending(to);
+        if !route.up || self.stopping || pending == 0 || !route.pacer.take() {
             return;
         }
-        if self.replay_began.is_none() {
-            self.replay_began = Some(self.totals.replayed_reports);
-            let pending = self.outbox.pending();
-            effects.push(Effect::Say(Event::Replaying { pending, per_second: self.pacer.per_second() }));
+        if route.replay_began.is_none() {
+            route.replay_began = Some(route.totals.replayed_reports);
+            let event = Event::Replaying { pending, per_second: route.pacer.per_second() };
+            effects.push(Effect::Say { to, event });
         }
-        effects.push(Effect::Replay);
+        effects.push(Effect::Replay { to });
     }
 
-    fn link_up(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        self.up = true;
-        self.totals.reconnects += u64::from(self.was_up);
-        self.was_up = true;
-        let pending = self.outbox.pending();
-        effects.push(Effect::Say(Event::Connected { pending }));
+    fn link_up(&mut self, now: Moment, to: usize, effects: &mut Vec<Effect>) {
+        let route = &mut self.routes[to];
+        route.came_up();
+        let pending = self.outbox.pending(to);
+        effects.push(Effect::Say { to, event: Event::Connected { pending } });
         if pending > 0 && !self.stopping {
-            self.pacer.start(now, pending, &mut self.random);
+            route.pacer.start(now, pending, &mut self.random);
         }
     }
 
-    fn link_down(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if !self.up {
+    fn link_down(&mut self, now: Moment, to: usize, effects: &mut Vec<Effect>) {
+        let route = &mut self.routes[to];
+        if !route.up {
             return;
         }
-        self.up = false;
-        self.pacer.stop();
-        self.replay_began = None;
-        self.outbox.lose(self.surely_arrived_until());
-        self.outbox.maintain(now, true);
-        effects.push(Effect::Say(Event::Lost { pending: self.outbox.pending() }));
+        route.went_down();
+        self.outbox.lose(to, route.surely_arrived_until());
+        self.maintain(now);
+        effects.push(Effect::Say { to, event: Event::Lost { pending: self.outbox.pending(to) } });
     }
 
     fn sampled(&mut self, now: Moment, sampled: Sampled<'_>, effects: &mut Vec<Effect>) {
-        let Sampled { sequence, sampled_at, sampled_at_ms, bytes, packed, outcome, wire_bytes } = sampled;
-        let sent = outcome == Outcome::Queued;
-        if sent {
-            self.totals.sent_reports += 1;
-            self.totals.sent_bytes += wire_bytes as u64;
-        }
-        let sent_at = sent.then_some(self.link_time);
-        self.outbox.push(now, Entry { sequence, sampled_at, sampled_at_ms, packed, bytes, sent_at });
+        let Sampled { sequence, sampled_at, sampled_at_ms, bytes, packed, handed } = sampled;
+        let entry = Entry { sequence, sampled_at, sampled_at_ms, packed, bytes };
+        let sent_at = self.routes.iter_mut().zip(handed).map(|(route, handed)| {
+            let sent = handed.outcome == Outcome::Queued;
+            if sent {
+                route.count_sent(handed.wire_bytes);
+            }
+            sent.then_some(route.link_time)
+        });
+        self.outbox.push(now, entry, sent_at);
         if self.stopping {
             self.leave(now, effects);
-        } else if !self.up {
-            self.outbox.maintain(now, true);
+        } else if self.routes.iter().any(|route| !route.up) {
+            self.maintain(now);
         }
     }
 
     fn replayed(
         &mut self,
         now: Moment,
+        to: usize,
         next: Next,
         outcome: Option<Outcome>,
         wire_bytes: usize,
         effects: &mut Vec<Effect>,
     ) {
+        let route = &mut self.routes[to];
         match outcome {
             Some(Outcome::Queued) => {
-                self.outbox.sent(next, self.link_time);
-                self.totals.sent_reports += 1;
-                self.totals.replayed_reports += 1;
-                self.totals.sent_bytes += wire_bytes as u64;
-                self.continue_batch(effects);
+                self.outbox.sent(to, next, route.link_time);
+                route.count_sent(wire_bytes);
+                route.totals.replayed_reports += 1;
+                self.continue_batch(to, effects);
             }
             Some(Outcome::Full | Outcome::NoPeer) => {
-                if self.pacer.is_running() {
-                    self.pacer.refused(now);
+                if route.pacer.is_running() {
+                    route.pacer.refused(now);
                 }
             }
             None => {
-                self.outbox.discard(next);
-                self.continue_batch(effects);
+                self.outbox.discard(to, next);
+                self.continue_batch(to, effects);
             }
         }
     }
@@ -377,13 +375,18 @@ impl Life {
             return;
         }
         self.stopping = true;
-        self.pacer.stop();
-        if self.up || self.outbox.has_spool() {
-            if self.up && !self.outbox.has_spool() {
+        let mut has_use = false;
+        for (to, route) in self.routes.iter_mut().enumerate() {
+            route.pacer.stop();
+            let has_spool = self.outbox.has_spool(to);
+            if route.up && !has_spool {
                 // Now or never.
-                let last = self.outbox.pending().min(LAST_RUSH);
-                effects.extend((0..last).map(|_| Effect::Replay));
+                let last = self.outbox.pending(to).min(LAST_RUSH);
+                effects.extend((0..last).map(|_| Effect::Replay { to }));
             }
+            has_use |= route.up || has_spool;
+        }
+        if has_use {
             self.ask_for_sample(true, effects);
         } else {
             self.leave(now, effects);
@@ -392,40 +395,45 @@ impl Life {
 
     fn leave(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         self.outbox.close(now);
-        let reports = self.outbox.pending_in_memory();
-        if reports > 0 {
-            effects.push(Effect::Say(Event::LeftBehind { reports }));
+        for to in 0..self.routes.len() {
+            let reports = self.outbox.pending_in_memory(to);
+            if reports > 0 {
+                effects.push(Effect::Say { to, event: Event::LeftBehind { reports } });
+            }
         }
-        effects.push(Effect::Leave { flush: self.up });
+        effects.push(Effect::Leave { flush: self.routes.iter().any(|route| route.up) });
     }
 
     /// What holds after every step: a replay runs exactly while something waits and the link is up,
     /// and drops and troubles are told.
-    fn tend(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if self.outbox.pending() == 0 {
-            self.said_dropping = false;
+    fn tend(&mut self, now: Moment, to: usize, effects: &mut Vec<Effect>) {
+        let route = &mut self.routes[to];
+        let pending = self.outbox.pending(to);
+        if pending == 0 {
+            route.said_dropping = false;
         }
-        if self.up && !self.stopping {
-            match (self.outbox.pending(), self.pacer.is_running()) {
+        if route.up && !self.stopping {
+            match (pending, route.pacer.is_running()) {
                 (0, true) => {
-                    self.pacer.stop();
-                    if let Some(before) = self.replay_began.take() {
-                        let reports = self.totals.replayed_reports - before;
-                        effects.push(Effect::Say(Event::ReplayDone { reports }));
+                    route.pacer.stop();
+                    if let Some(before) = route.replay_began.take() {
+                        let reports = route.totals.replayed_reports - before;
+                        effects.push(Effect::Say { to, event: Event::ReplayDone { reports } });
                     }
                     effects.push(Effect::Rest);
-                    self.rest_at = Some(self.link_time + OVERLAP);
+                    route.rest_at = Some(route.link_time + OVERLAP);
                 }
-                (1.., false) => self.pacer.start_after_refusal(now, self.outbox.pending()),
+                (1.., false) => route.pacer.start_after_refusal(now, pending),
                 _ => {}
             }
         }
-        let dropped = self.outbox.take_dropped();
-        self.totals.dropped_reports += dropped;
-        if dropped > 0 && !std::mem::replace(&mut self.said_dropping, true) {
-            effects.push(Effect::Say(Event::Dropping));
+        let dropped = self.outbox.take_dropped(to);
+        route.totals.dropped_reports += dropped;
+        if dropped > 0 && !std::mem::replace(&mut route.said_dropping, true) {
+            effects.push(Effect::Say { to, event: Event::Dropping });
         }
-        effects.extend(self.outbox.take_notices().map(|notice| Effect::Say(Event::Spool(notice))));
+        let notices = self.outbox.take_notices(to);
+        effects.extend(notices.map(|notice| Effect::Say { to, event: Event::Spool(notice) }));
     }
 }
 

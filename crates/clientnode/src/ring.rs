@@ -146,11 +146,6 @@ impl<T> Ring<T> {
         self.slot(record).map(|s| &s.tag)
     }
 
-    pub(crate) fn tag_mut(&mut self, record: u64) -> Option<&mut T> {
-        let i = usize::try_from(record.checked_sub(self.first_record)?).ok()?;
-        self.index.get_mut(i).map(|s| &mut s.tag)
-    }
-
     pub(crate) fn get(&self, record: u64) -> Option<(&[u8], &T)> {
         let slot = self.slot(record)?;
         let chunk = &self.chunks[(slot.chunk - self.first_chunk) as usize];

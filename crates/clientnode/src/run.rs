@@ -1,49 +1,33 @@
-//! The loop: one thread that waits for the next deadline or the link, and does what [`Life`] says.
+//! The loop: one thread that waits for the next deadline or a link, and does what [`Life`] says.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chasar_link::{DownReason, LinkEvent, Reporter, ReporterConfig, Sent};
+use chasar_link::{Endpoint, LinkEvent, ReporterConfig, Reporters, Sent};
 use chasar_probes::{Host, Now, Sampler};
 use chasar_wire::pack::{Packer, Unpacker};
-use chasar_wire::topic;
+use chasar_wire::{encode_end, topic};
 
-use crate::Moment;
-use crate::assemble::{Assembler, SelfReport};
+use crate::assemble::Assembler;
 use crate::config::{Config, Problem};
-use crate::identity::{Identity, IdentityError, Note};
-use crate::life::{Effect, Event, Input, Life, OVERLAP, Outcome, Sampled, Settings};
+use crate::identity::{Identity, IdentityError};
+use crate::life::{Effect, Event, Handed, Input, Life, Outcome, Sampled, Settings};
 use crate::outbox::Limits;
 use crate::pacer::Pace;
 use crate::platform::{self, Clock};
+use crate::route::OVERLAP;
+use crate::say;
+use crate::spool::Spool;
 use crate::spool::storage::Folder;
-use crate::spool::{Notice, Spool};
 use crate::stop::Stop;
+use crate::uplink::Uplink;
 use crate::watcher::{News, Watcher};
 
 /// While the link is good, the reports of the last [`OVERLAP`] are kept as they are if that takes no more
 /// than this: it is less than the working memory of packing, and costs no time. Otherwise, and when
 /// they wait, they are packed.
 const PLAIN_UP_TO_BYTES: usize = 384 << 10;
-
-/// What keeps the link from coming up is said again this often.
-const REMIND_EVERY: Duration = Duration::from_secs(60);
-
-/// What keeps the link from coming up.
-struct Trouble {
-    text: String,
-    since: Moment,
-    /// When it was last told.
-    said: Moment,
-}
-
-impl Trouble {
-    /// Whether it was told so long ago that it is to be told again.
-    fn is_due(&self, now: Moment) -> bool {
-        now.saturating_sub(self.said) >= REMIND_EVERY
-    }
-}
 
 /// Why an agent does not run, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -84,22 +68,23 @@ pub fn run_watched(config: &Config, stop: &Stop, watcher: &mut dyn Watcher) -> R
 struct Agent {
     clock: Clock,
     life: Life,
-    reporter: Reporter,
+    reporters: Reporters,
+    /// By the masternode's number.
+    uplinks: Vec<Uplink>,
+    handed: Vec<Handed>,
     assembler: Assembler,
     effects: Vec<Effect>,
     compress: bool,
     /// Sent reports up to this size are kept as they are.
     plain_up_to_bytes: usize,
     goodbye: Duration,
-    masternode: String,
-    /// Why the link went down last.
-    down_reason: Option<DownReason>,
-    trouble: Option<Trouble>,
     said_shrunk: bool,
     /// Made when something has to be packed, and given up when nothing waits.
     packer: Option<Packer>,
     unpacker: Option<Unpacker>,
     packed: Vec<u8>,
+    /// The report with the end that is for one masternode only.
+    ended: Vec<u8>,
     replay: Vec<u8>,
     /// Keeps the state folder locked.
     _identity: Identity,
@@ -111,13 +96,14 @@ impl Agent {
         if !problems.is_empty() {
             return Err(RunError::Config(problems));
         }
-        let endpoint = config.endpoint().map_err(chasar_link::Error::from)?;
-        let masternode = endpoint.to_string();
+        let endpoints = config.endpoints().map_err(chasar_link::Error::from)?;
+        let uplinks: Vec<Uplink> = endpoints.iter().map(|e| Uplink::new(e.to_string())).collect();
         let facts = platform::hardware_facts(std::path::Path::new("/"));
         let identity = Identity::load(&config.state_folder, &facts)?;
-        say_identity(&identity, config);
-        let spool = open_spool(config, &identity)?;
-        let reporter = Reporter::connect(&ReporterConfig::new(endpoint))?;
+        say::identity(&identity, config);
+        let spools = open_spools(config, &endpoints, &identity)?;
+        let configs: Vec<_> = endpoints.into_iter().map(ReporterConfig::new).collect();
+        let reporters = Reporters::connect(&configs)?;
 
         let clock = Clock::new();
         let for_probes = clock.clone();
@@ -137,31 +123,32 @@ impl Agent {
         let seed = u64::from_str_radix(&identity.session[..16], 16).unwrap_or(0);
         let started_at_ms = now(&clock).unix_micros.div_euclid(1000);
         let interval_seconds = config.interval.as_secs_f64();
+        let masternodes = uplinks.iter().map(|uplink| uplink.masternode.as_str()).collect::<Vec<_>>().join(", ");
         tracing::info!(
-            masternode,
+            masternode = masternodes,
             node_id = identity.node_id,
             session = identity.session,
             interval_seconds,
             "clientnode started"
         );
         Ok(Agent {
-            life: Life::new(clock.since_boot(), settings, spool, seed),
+            life: Life::new(clock.since_boot(), settings, spools, seed),
             assembler: Assembler::new(sampler, &identity, interval_seconds, started_at_ms, clock.clone()),
             clock,
-            reporter,
+            reporters,
+            handed: Vec::with_capacity(uplinks.len()),
             effects: Vec::new(),
             compress: config.compress,
             plain_up_to_bytes: (PLAIN_UP_TO_BYTES as f64
                 * (interval_seconds / OVERLAP.as_secs_f64()).min(1.0))
                 as usize,
             goodbye: config.goodbye,
-            masternode,
-            down_reason: None,
-            trouble: None,
+            uplinks,
             said_shrunk: false,
             packer: None,
             unpacker: None,
             packed: Vec::new(),
+            ended: Vec::new(),
             replay: Vec::new(),
             _identity: identity,
         })
@@ -169,7 +156,6 @@ impl Agent {
 
     fn run(mut self, stop: &Stop, watcher: &mut dyn Watcher) -> Result<(), RunError> {
         let mut ready = false;
-        let mut was_up = false;
         loop {
             let input = if stop.is_triggered() {
                 watcher.hear(News::Stopping);
@@ -180,31 +166,36 @@ impl Agent {
             self.step(input);
             if let Some(flush) = self.carry_out()? {
                 let wait = if flush { self.goodbye } else { Duration::ZERO };
-                self.reporter.close(wait)?;
+                self.reporters.close(wait)?;
                 tracing::info!("clientnode ended");
                 return Ok(());
             }
             self.remind();
             if !std::mem::replace(&mut ready, true) {
-                watcher.hear(News::Ready { masternode: &self.masternode });
+                watcher.hear(News::Ready { masternode: &self.uplinks[0].masternode });
             }
             watcher.hear(News::Alive);
-            let is_up = self.life.link_is_up();
-            if is_up {
-                if !was_up {
-                    watcher.hear(News::Connected { masternode: &self.masternode });
-                }
-            } else {
-                let reason = self.trouble.as_ref().map_or("not connected yet", |t| &t.text);
-                watcher.hear(News::NoLink { masternode: &self.masternode, reason });
-            }
-            was_up = is_up;
+            self.tell(watcher);
             let wake = self.life.next_wake();
             let timeout = wake.saturating_sub(self.clock.since_boot());
             let timeout = watcher.every().map_or(timeout, |every| timeout.min(every));
-            if let Some(event) = self.reporter.wait_or_woken(timeout, stop.wake())? {
-                self.link_event(event);
+            if let Some((from, event)) = self.reporters.wait_or_woken(timeout, stop.wake())? {
+                self.link_event(from, event);
             }
+        }
+    }
+
+    /// Tells the supervisor of the links: of one that came up, or of those that are down.
+    fn tell(&mut self, watcher: &mut dyn Watcher) {
+        for (to, uplink) in self.uplinks.iter_mut().enumerate() {
+            let is_up = self.life.link_is_up(to);
+            let masternode = uplink.masternode.as_str();
+            if !is_up {
+                watcher.hear(News::NoLink { masternode, reason: uplink.reason() });
+            } else if !uplink.told_up {
+                watcher.hear(News::Connected { masternode });
+            }
+            uplink.told_up = is_up;
         }
     }
 
@@ -212,48 +203,43 @@ impl Agent {
         self.life.step(self.clock.since_boot(), input, &mut self.effects);
     }
 
-    fn link_event(&mut self, event: LinkEvent) {
+    fn link_event(&mut self, from: usize, event: LinkEvent) {
+        let now = self.clock.since_boot();
+        let uplink = &mut self.uplinks[from];
         match event {
             LinkEvent::Up { .. } => {
-                self.trouble = None;
-                self.step(Input::LinkUp);
+                uplink.came_up();
+                self.step(Input::LinkUp(from));
             }
             LinkEvent::Down { reason } => {
-                let since = self.clock.since_boot();
-                self.trouble = Some(Trouble { text: reason.to_string(), since, said: since });
-                self.down_reason = Some(reason);
-                self.step(Input::LinkDown);
+                uplink.went_down(now, reason);
+                self.step(Input::LinkDown(from));
             }
             LinkEvent::Trouble(text) => {
-                tracing::warn!(masternode = self.masternode, "no link: {text}; trying again");
-                let now = self.clock.since_boot();
-                let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
-                self.trouble = Some(Trouble { text, since, said: now });
+                tracing::warn!(masternode = uplink.masternode, "no link: {text}; trying again");
+                uplink.fails(now, text);
             }
         }
     }
 
-    /// Says again what keeps the link from coming up, if that was long ago.
+    /// Says again what keeps a link from coming up, if that was long ago.
     fn remind(&mut self) {
         let now = self.clock.since_boot();
-        let Some(trouble) = self.trouble.as_mut().filter(|trouble| trouble.is_due(now)) else { return };
-        trouble.said = now;
-        let waiting = self.life.outbox().reports();
-        tracing::warn!(
-            masternode = self.masternode,
-            waiting,
-            "still no link for {} min: {}; trying again",
-            now.saturating_sub(trouble.since).as_secs() / 60,
-            trouble.text
-        );
+        for (to, uplink) in self.uplinks.iter_mut().enumerate() {
+            if let Some((masternode, since, text)) = uplink.remind(now) {
+                let waiting = self.life.outbox().pending(to);
+                let minutes = since.as_secs() / 60;
+                tracing::warn!(masternode, waiting, "still no link for {minutes} min: {text}; trying again");
+            }
+        }
     }
 
-    /// Takes in what the link has to tell; whether it had anything.
-    fn hear_link(&mut self) -> Result<bool, RunError> {
+    /// Takes in what one link has to tell; whether it had anything.
+    fn hear_link(&mut self, from: usize) -> Result<bool, RunError> {
         let mut heard = false;
-        while let Some(event) = self.reporter.wait(Duration::ZERO)? {
+        while let Some(event) = self.reporters.get(from).wait(Duration::ZERO)? {
             heard = true;
-            self.link_event(event);
+            self.link_event(from, event);
         }
         Ok(heard)
     }
@@ -267,32 +253,32 @@ impl Agent {
             next += 1;
             match effect {
                 Effect::Sample { sequence, leaving } => self.sample(sequence, leaving)?,
-                Effect::Replay => self.replay()?,
+                Effect::Replay { to } => self.replay(to)?,
                 Effect::Rest => self.rest(),
                 Effect::Leave { flush } => leave = Some(flush),
-                Effect::Say(event) => self.say(event),
+                Effect::Say { to, event } => {
+                    let uplink = &mut self.uplinks[to];
+                    let reason = match event {
+                        Event::Lost { .. } => uplink.down_reason.take(),
+                        _ => None,
+                    };
+                    say::event(&uplink.masternode, event, reason);
+                }
             }
         }
         self.effects.clear();
         Ok(leave)
     }
 
-    /// Takes a sample and sends it, if the link is up.
+    /// Takes a sample and sends it to all masternodes whose link is up.
     fn sample(&mut self, sequence: u64, leaving: bool) -> Result<(), RunError> {
         let sampled_at = self.clock.since_boot();
         let now = now(&self.clock);
         self.assembler.sample(sequence, &now);
-        // The claim in the report must be true for the connection it travels on. So nothing may have
-        // happened to the link between the look at it and the sending; else it is encoded again.
-        self.hear_link()?;
-        loop {
-            let claim = self.life.claim(sequence);
-            let leaving = leaving && self.life.link_is_up();
-            self.assembler.encode(leaving, claim, SelfReport::of(&self.life));
-            if !self.hear_link()? {
-                break;
-            }
+        for to in 0..self.uplinks.len() {
+            self.hear_link(to)?;
         }
+        self.assembler.encode(&self.life, &self.uplinks);
         if let Some(shrunk) = self.assembler.shrunk()
             && !std::mem::replace(&mut self.said_shrunk, true)
         {
@@ -304,35 +290,77 @@ impl Agent {
                 shrunk.bytes
             );
         }
-        let up = self.life.link_is_up();
+        self.handed.clear();
+        // What `packed` holds: the report as it was sampled.
+        let mut packed = false;
+        for to in 0..self.uplinks.len() {
+            let handed = self.hand(to, sequence, leaving, &mut packed)?;
+            self.handed.push(handed);
+        }
         let json = self.assembler.json();
-        let outcome = if !up {
-            Outcome::NoPeer
-        } else if self.compress {
+        let all_sent = self.handed.iter().all(|handed| handed.outcome == Outcome::Queued);
+        if !packed && (!all_sent || json.len() > self.plain_up_to_bytes) {
             self.packer.get_or_insert_with(Packer::new).pack(json, &mut self.packed);
-            outcome(self.reporter.send(topic::STATUS_ZSTD.as_bytes(), &self.packed)?)
-        } else {
-            outcome(self.reporter.send(topic::STATUS.as_bytes(), json)?)
-        };
-        let wire_bytes = if self.compress { self.packed.len() } else { json.len() };
-        let packed = if self.compress && up {
-            true
-        } else if outcome != Outcome::Queued || json.len() > self.plain_up_to_bytes {
-            self.packer.get_or_insert_with(Packer::new).pack(json, &mut self.packed);
-            true
-        } else {
-            false
-        };
+            packed = true;
+        }
         let bytes = if packed { &self.packed } else { json };
         let sampled_at_ms = now.unix_micros.div_euclid(1000);
-        let sampled = Sampled { sequence, sampled_at, sampled_at_ms, bytes, packed, outcome, wire_bytes };
+        let handed = &self.handed;
+        let sampled = Sampled { sequence, sampled_at, sampled_at_ms, bytes, packed, handed };
         self.life.step(self.clock.since_boot(), Input::Sampled(sampled), &mut self.effects);
         Ok(())
     }
 
-    /// Sends the next waiting report again.
-    fn replay(&mut self) -> Result<(), RunError> {
-        let next = if self.life.link_is_up() { self.life.next_replay(&mut self.replay) } else { None };
+    /// Hands the sampled report to the link of one masternode. `packed` tells whether that is what
+    /// [`Agent::packed`] holds.
+    fn hand(
+        &mut self,
+        to: usize,
+        sequence: u64,
+        leaving: bool,
+        packed: &mut bool,
+    ) -> Result<Handed, RunError> {
+        // The claim must be true for the connection it travels on. So nothing may have happened to the
+        // link between the look at it and the sending; else it is asked for again.
+        let mut claim;
+        loop {
+            claim = self.life.claim(to, sequence);
+            if !self.hear_link(to)? {
+                break;
+            }
+        }
+        if !self.life.link_is_up(to) {
+            return Ok(Handed { outcome: Outcome::NoPeer, wire_bytes: 0 });
+        }
+        let json = self.assembler.json();
+        let is_plain = !leaving && claim.is_none();
+        if !is_plain {
+            self.ended.clear();
+            self.ended.extend_from_slice(json);
+            encode_end(leaving, claim, &mut self.ended);
+        }
+        let (topic, body) = match (self.compress, is_plain) {
+            (false, true) => (topic::STATUS, json),
+            (false, false) => (topic::STATUS, &self.ended[..]),
+            (true, true) => {
+                if !std::mem::replace(packed, true) {
+                    self.packer.get_or_insert_with(Packer::new).pack(json, &mut self.packed);
+                }
+                (topic::STATUS_ZSTD, &self.packed[..])
+            }
+            (true, false) => {
+                self.packer.get_or_insert_with(Packer::new).pack(&self.ended, &mut self.replay);
+                (topic::STATUS_ZSTD, &self.replay[..])
+            }
+        };
+        let sent = self.reporters.get(to).send(topic.as_bytes(), body)?;
+        Ok(Handed { outcome: outcome(sent), wire_bytes: body.len() })
+    }
+
+    /// Sends a masternode the next report that waits for it.
+    fn replay(&mut self, to: usize) -> Result<(), RunError> {
+        let is_up = self.life.link_is_up(to);
+        let next = if is_up { self.life.next_replay(to, &mut self.replay) } else { None };
         let Some(next) = next else {
             self.step(Input::NothingToReplay);
             return Ok(());
@@ -352,9 +380,10 @@ impl Agent {
             _ => std::mem::swap(&mut self.replay, &mut self.packed),
         }
         let topic = if self.compress { topic::STATUS_ZSTD } else { topic::STATUS };
-        let sent = if sound { Some(self.reporter.send(topic.as_bytes(), &self.packed)?) } else { None };
+        let reporter = self.reporters.get(to);
+        let sent = if sound { Some(reporter.send(topic.as_bytes(), &self.packed)?) } else { None };
         let wire_bytes = self.packed.len();
-        self.step(Input::Replayed { next, outcome: sent.map(outcome), wire_bytes });
+        self.step(Input::Replayed { to, next, outcome: sent.map(outcome), wire_bytes });
         Ok(())
     }
 
@@ -365,33 +394,9 @@ impl Agent {
         }
         self.unpacker = None;
         self.packed = Vec::new();
+        self.ended = Vec::new();
         self.replay = Vec::new();
         platform::release_memory();
-    }
-
-    fn say(&mut self, event: Event) {
-        let masternode = self.masternode.as_str();
-        match event {
-            Event::Connected { pending } => tracing::info!(masternode, pending, "connected"),
-            Event::Lost { pending } => match self.down_reason.take() {
-                Some(reason) => tracing::warn!(masternode, pending, "link lost: {reason}"),
-                None => tracing::warn!(masternode, pending, "link lost"),
-            },
-            Event::Replaying { pending, per_second } => {
-                tracing::info!(pending, per_second, "sending again what was sampled during the outage");
-            }
-            Event::ReplayDone { reports } => tracing::info!(reports, "replay done"),
-            Event::Dropping => {
-                tracing::warn!("reports are let go unsent: the outbox is off, full, or they are too old");
-            }
-            Event::LeftBehind { reports } => {
-                tracing::warn!(
-                    reports,
-                    "reports that waited end with this process; a spool folder would keep them"
-                );
-            }
-            Event::Spool(notice) => say_spool(&notice),
-        }
     }
 }
 
@@ -412,86 +417,42 @@ fn now(clock: &Clock) -> Now {
     Now { unix_micros, monotonic: clock.monotonic() }
 }
 
-fn open_spool(config: &Config, identity: &Identity) -> Result<Option<Spool>, RunError> {
-    let Some(spool) = &config.spool else { return Ok(None) };
-    let opened = Folder::open(&spool.folder)
-        .and_then(|folder| Spool::open(Box::new(folder), &identity.node_id, spool.bytes));
+/// The folder of each masternode: the first has the spool folder itself, the others one in it.
+fn open_spools(
+    config: &Config,
+    endpoints: &[Endpoint],
+    identity: &Identity,
+) -> Result<Vec<Option<Spool>>, RunError> {
+    let open = |(number, endpoint): (usize, &Endpoint)| {
+        let Some(spool) = &config.spool else { return Ok(None) };
+        let folder = match number {
+            0 => spool.folder.clone(),
+            _ => spool.folder.join(folder_name(endpoint)),
+        };
+        open_spool(folder, spool.bytes, identity)
+    };
+    endpoints.iter().enumerate().map(open).collect()
+}
+
+/// A name for the folder of what waits for a masternode.
+fn folder_name(endpoint: &Endpoint) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' };
+    endpoint.to_string().trim_start_matches("tcp://").chars().map(plain).collect()
+}
+
+fn open_spool(folder: PathBuf, bytes: u64, identity: &Identity) -> Result<Option<Spool>, RunError> {
+    let opened = Folder::open(&folder)
+        .and_then(|folder| Spool::open(Box::new(folder), &identity.node_id, bytes));
     match opened {
         Ok(opened) => Ok(Some(opened)),
-        Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => {
-            Err(RunError::SpoolInUse(spool.folder.clone()))
-        }
+        Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => Err(RunError::SpoolInUse(folder)),
         // A spoiled disk must not end the reporting of it.
         Err(error) => {
             tracing::error!(
-                folder = %spool.folder.display(),
+                folder = %folder.display(),
                 "no spool: {error}; reports that wait are kept in memory only"
             );
             Ok(None)
         }
-    }
-}
-
-fn say_identity(identity: &Identity, config: &Config) {
-    let folder = config.state_folder.display();
-    let node_id = identity.node_id.as_str();
-    match &identity.note {
-        None => {}
-        Some(Note::New) => tracing::info!(node_id, %folder, "new identity"),
-        Some(Note::Copied { previous }) => tracing::warn!(
-            node_id, previous, %folder,
-            "the identity was made on another computer (a copied disk?): this one got its own"
-        ),
-        Some(Note::Spoiled) => {
-            tracing::warn!(node_id, %folder, "the file node_id has no identity in it: made a new one");
-        }
-        Some(Note::Ephemeral { error }) => tracing::warn!(
-            node_id, %folder,
-            "cannot keep an identity: {error}; after a restart this computer is another node"
-        ),
-    }
-}
-
-fn say_spool(notice: &Notice) {
-    match notice {
-        Notice::Found { reports } => tracing::info!(reports, "spool: reports of earlier sessions wait"),
-        Notice::TornTail { segment, bytes } => {
-            tracing::warn!(segment, bytes, "spool: cut off an unfinished record (after a crash)");
-        }
-        Notice::Foreign { segment } => {
-            tracing::warn!(segment, "spool: a file is no segment of this version; left alone");
-        }
-        Notice::OtherNode { segment } => {
-            tracing::warn!(segment, "spool: removed reports of another node (a copied folder)");
-        }
-        Notice::Unreadable { segment, reports, error } => {
-            let error =
-                error.as_ref().map_or_else(|| "its bytes are spoiled".to_owned(), ToString::to_string);
-            tracing::error!(segment, reports, "spool: cannot be read back: {error}");
-        }
-        Notice::Failing { error } => {
-            tracing::error!("spool: cannot be written: {error}; reports that wait are kept in memory only");
-        }
-        Notice::Works => tracing::info!("spool: can be written again"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trouble_is_told_once_a_minute() {
-        let start = Duration::from_secs(1_000);
-        let mut trouble = Trouble { text: String::new(), since: start, said: start };
-        let mut told = Vec::new();
-        for tick in 0..250 {
-            let now = start + Duration::from_secs(tick);
-            if trouble.is_due(now) {
-                trouble.said = now;
-                told.push(tick);
-            }
-        }
-        assert_eq!(told, [60, 120, 180, 240]);
     }
 }

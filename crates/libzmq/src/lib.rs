@@ -25,7 +25,7 @@ pub use error::{Error, Result, strerror};
 pub use message::Message;
 pub use monitor::{Event, Monitor};
 pub use os::{end_connection, raise_open_file_limit};
-pub use poll::{BorrowedOsSocket, wait_readable, wait_readable_with};
+pub use poll::{BorrowedOsSocket, MAX_WAITED, wait_readable, wait_readable_with};
 pub use socket::{Kind, Socket};
 
 use std::ffi::CString;

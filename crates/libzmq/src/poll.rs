@@ -27,23 +27,33 @@ pub fn wait_readable<const N: usize>(sockets: [&Socket; N], timeout: Option<Dura
     Ok(items.map(|item| item.revents & POLLIN != 0))
 }
 
-/// Like [`wait_readable`] for two sockets of libzmq and one of the operating system.
+/// Most sockets that [`wait_readable_with`] waits for.
+pub const MAX_WAITED: usize = 32;
+
+/// Like [`wait_readable`] for some sockets of libzmq, [`MAX_WAITED`] of them at most, and one of the operating
+/// system. Tells whether one of libzmq's has something, and whether the system's has.
 ///
 /// # Errors
 /// [`terminated`](crate::Error::terminated) when the context was shut down.
-pub fn wait_readable_with(
-    [a, b]: [&Socket; 2],
+pub fn wait_readable_with<'a>(
+    sockets: impl Iterator<Item = &'a Socket>,
     other: BorrowedOsSocket<'_>,
     timeout: Option<Duration>,
-) -> Result<[bool; 3]> {
+) -> Result<(bool, bool)> {
     #[cfg(unix)]
     let fd = std::os::fd::AsRawFd::as_raw_fd(&other);
     #[cfg(windows)]
     let fd = std::os::windows::io::AsRawSocket::as_raw_socket(&other) as OsSocket;
-    let other = ZmqPollItem { socket: std::ptr::null_mut(), fd, events: POLLIN, revents: 0 };
-    let mut items = [item(a), item(b), other];
-    poll(&mut items, timeout)?;
-    Ok(items.map(|item| item.revents & POLLIN != 0))
+    let mut items: [ZmqPollItem; MAX_WAITED + 1] =
+        std::array::from_fn(|_| ZmqPollItem { socket: std::ptr::null_mut(), fd, events: POLLIN, revents: 0 });
+    let mut count = 1;
+    for (place, socket) in items[1..].iter_mut().zip(sockets) {
+        *place = item(socket);
+        count += 1;
+    }
+    poll(&mut items[..count], timeout)?;
+    let is_ready = |item: &ZmqPollItem| item.revents & POLLIN != 0;
+    Ok((items[1..count].iter().any(is_ready), is_ready(&items[0])))
 }
 
 fn item(socket: &Socket) -> ZmqPollItem {

@@ -53,6 +53,16 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// More than can be.
+    #[error("{count} {what} are above the limit of {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// A setting makes no sense.
     #[error("{setting} cannot be {value:?}")]
     Setting {

@@ -1,11 +1,12 @@
 //! Chasar's ZeroMQ edge: frames in, frames out, and what happens to the connections.
 //!
 //! It knows nothing of reports: bodies are bytes, topics are bytes. It is the only crate that sees
-//! `chasar-libzmq`. Each end owns a context with one I/O thread, so ends do not disturb each other:
+//! `chasar-libzmq`. Each end owns a context with one I/O thread, so ends do not disturb each other
+//! (the links of one clientnode share a context):
 //!
 //! | end | socket | who uses it |
 //! | --- | --- | --- |
-//! | [`Reporter`] | XPUB that connects | a clientnode, to its masternode |
+//! | [`Reporter`], several as [`Reporters`] | XPUB that connects | a clientnode, to its masternodes |
 //! | [`Collector`] | SUB that binds | the masternode, for all clientnodes |
 //! | [`Broadcaster`] | XPUB that binds | the masternode, for all subscribers |
 //! | [`Subscriber`] | SUB that connects | who reads the stream |
@@ -28,6 +29,7 @@ mod lookup;
 mod open_files;
 mod peer;
 mod reporter;
+mod reporters;
 mod security;
 mod subscriber;
 mod subscriptions;
@@ -49,6 +51,7 @@ pub use lookup::{Resolve, Resolver};
 pub use open_files::{OpenFilesError, raise_open_file_limit, require_open_files};
 pub use peer::{ConnectionId, Peer};
 pub use reporter::{Reporter, ReporterConfig, ReporterCounters, ReporterCounts, Sent};
+pub use reporters::{MAX_REPORTERS, Reporters};
 pub use subscriber::{Subscriber, SubscriberConfig, SubscriberCounters, SubscriberCounts, SubscriberEvent};
 pub use wait::Stopper;
 pub use wake::Wake;

@@ -21,8 +21,7 @@ use crate::lookup::{Found, Lookup, Question, Resolver};
 use crate::peer::Peer;
 use crate::security;
 use crate::subscriptions::{Change, Subscriptions};
-use crate::wait::{Woken, deadline, random_unit, set_up_connecting, wait_until, wait_until_or_woken};
-use crate::wake::Wake;
+use crate::wait::{deadline, random_unit, set_up_connecting, wait_until};
 use chasar_libzmq::{Context, Kind, Monitor, Socket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -117,6 +116,11 @@ impl Reporter {
     /// is no error but a [`LinkEvent::Trouble`]; it is looked up until it has one, and again whenever the link
     /// has been down for a while.
     pub fn connect(config: &ReporterConfig) -> Result<Self> {
+        Self::connect_in(Context::new()?, config)
+    }
+
+    /// Like [`connect`](Self::connect), with libzmq's threads of this context.
+    pub(crate) fn connect_in(context: Context, config: &ReporterConfig) -> Result<Self> {
         let endpoint = config.endpoint.clone();
         let by_name = match endpoint.host() {
             Host::Name(name) if endpoint.port() != 0 => Some(ByName {
@@ -127,7 +131,6 @@ impl Reporter {
             }),
             _ => None,
         };
-        let context = Context::new()?;
         let socket = context.socket(Kind::XPub)?;
         set_up_connecting(&socket)?;
         security::secure_client(&socket)?;
@@ -199,7 +202,7 @@ impl Reporter {
             if let Some(event) = self.state.pop() {
                 return Ok(Some(event));
             }
-            wait_until([&self.socket, self.monitor.socket()], self.wake_by(deadline))?;
+            wait_until(self.sockets(), self.wake_by(deadline))?;
             if Instant::now() >= deadline {
                 self.pump()?;
                 return Ok(self.state.pop());
@@ -207,24 +210,15 @@ impl Reporter {
         }
     }
 
-    /// Like [`wait`](Self::wait), and returns `None` at once when `wake` was rung.
-    ///
-    /// # Errors
-    /// When libzmq fails.
-    pub fn wait_or_woken(&mut self, timeout: Duration, wake: &Wake) -> Result<Option<LinkEvent>> {
-        let deadline = deadline(timeout);
-        loop {
-            self.pump()?;
-            if let Some(event) = self.state.pop() {
-                return Ok(Some(event));
-            }
-            let woken =
-                wait_until_or_woken([&self.socket, self.monitor.socket()], wake, self.wake_by(deadline))?;
-            if woken == Woken::Rung || Instant::now() >= deadline {
-                self.pump()?;
-                return Ok(self.state.pop());
-            }
-        }
+    /// The next event of the link if there is one, without waiting.
+    pub(crate) fn look(&mut self) -> Result<Option<LinkEvent>> {
+        self.pump()?;
+        Ok(self.state.pop())
+    }
+
+    /// What becomes readable when something happened.
+    pub(crate) fn sockets(&self) -> [&Socket; 2] {
+        [&self.socket, self.monitor.socket()]
     }
 
     /// Whether the peer is ready, as far as the events taken so far tell.
@@ -254,7 +248,7 @@ impl Reporter {
     }
 
     /// The deadline, or before it when the name wants to be looked after.
-    fn wake_by(&self, deadline: Instant) -> Instant {
+    pub(crate) fn wake_by(&self, deadline: Instant) -> Instant {
         let Some(by_name) = &self.by_name else { return deadline };
         let due = match &by_name.question {
             Some(question) => Some(question.look_again()),

@@ -43,15 +43,19 @@ pub(crate) fn wait_until<const N: usize>(sockets: [&Socket; N], deadline: Instan
     Ok(false)
 }
 
-/// Like [`wait_until`] for two sockets, and ends as soon as `wake` rings.
-pub(crate) fn wait_until_or_woken(sockets: [&Socket; 2], wake: &Wake, deadline: Instant) -> Result<Woken> {
+/// Like [`wait_until`], and ends as soon as `wake` rings.
+pub(crate) fn wait_until_or_woken<'a>(
+    sockets: impl Iterator<Item = &'a Socket>,
+    wake: &Wake,
+    deadline: Instant,
+) -> Result<Woken> {
     let left = deadline.saturating_duration_since(Instant::now());
-    let [a, b, rung] = wait_readable_with(sockets, wake.socket(), Some(left)).map_err(Error::from)?;
+    let (ready, rung) = wait_readable_with(sockets, wake.socket(), Some(left)).map_err(Error::from)?;
     if rung {
         return Ok(Woken::Rung);
     }
     let left = deadline.saturating_duration_since(Instant::now());
-    if !a && !b && left < Duration::from_millis(1) {
+    if !ready && left < Duration::from_millis(1) {
         std::thread::sleep(left);
     }
     Ok(Woken::Otherwise)

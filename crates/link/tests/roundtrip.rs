@@ -2,7 +2,9 @@
 
 mod support;
 
-use chasar_link::{Endpoint, LinkEvent, Published, Reporter, ReporterConfig, Sent, SubscriberEvent};
+use chasar_link::{
+    Endpoint, LinkEvent, Published, Reporter, ReporterConfig, Reporters, Sent, SubscriberEvent,
+};
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -131,21 +133,21 @@ fn a_stopper_ends_the_waiting() {
 #[test]
 fn a_bell_ends_the_waiting_and_the_link_lives_on() {
     let collector = collector();
-    let mut reporter = reporter(collector.bound());
-    wait_up_serving(&mut reporter, &collector);
+    let mut reporters = Reporters::connect(&[ReporterConfig::new(collector.bound().clone())]).expect("connects");
+    wait_up_serving(reporters.get(0), &collector);
     let bell = std::sync::Arc::new(chasar_link::Wake::new().expect("a socket pair"));
     let begin = Instant::now();
-    assert_eq!(reporter.wait_or_woken(Duration::from_millis(20), &bell).expect("no failure"), None);
+    assert_eq!(reporters.wait_or_woken(Duration::from_millis(20), &bell).expect("no failure"), None);
     assert!(begin.elapsed() >= Duration::from_millis(20), "not rung, so it waits to the end");
     let ringer = {
         let bell = bell.clone();
         std::thread::spawn(move || bell.ring())
     };
-    assert_eq!(reporter.wait_or_woken(LONG, &bell).expect("no failure"), None);
+    assert_eq!(reporters.wait_or_woken(LONG, &bell).expect("no failure"), None);
     ringer.join().expect("no panic");
     let begin = Instant::now();
     (0..100_000).for_each(|_| bell.ring());
-    assert_eq!(reporter.wait_or_woken(LONG, &bell).expect("no failure"), None);
+    assert_eq!(reporters.wait_or_woken(LONG, &bell).expect("no failure"), None);
     assert!(begin.elapsed() < LONG, "rung once and for all, and ringing never blocks");
-    assert_eq!(reporter.send(b"status", b"still here").expect("sent"), Sent::Queued);
+    assert_eq!(reporters.get(0).send(b"status", b"still here").expect("sent"), Sent::Queued);
 }

@@ -27,7 +27,7 @@ pub mod report;
 pub mod topic;
 
 pub use decode::{DecodeError, decode};
-pub use encode::encode;
+pub use encode::{encode, encode_end};
 pub use event::{NodeEvent, StateChange};
 pub use report::{Report, SCHEMA};
 

@@ -15,6 +15,7 @@ mod hostile;
 mod liveness;
 mod prometheus;
 mod series_kinds;
+mod several;
 mod stop;
 mod system_calls;
 mod values;

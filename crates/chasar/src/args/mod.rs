@@ -175,6 +175,7 @@ Examples:
   chasar clientnode start                              to a masternode on this computer
   chasar clientnode start server.example               to another one
   chasar clientnode start 2001:db8::1 5556             by IPv6, another port
+  chasar clientnode start server --also other:5555     to two masternodes, each gets everything
   chasar clientnode start server --interval 10         every ten seconds
   chasar clientnode start server --processes none      without the list of processes",
     after_long_help = format!("\
@@ -182,6 +183,7 @@ Examples:
   chasar clientnode start                              to a masternode on this computer
   chasar clientnode start server.example               to another one
   chasar clientnode start 2001:db8::1 5556             by IPv6, another port
+  chasar clientnode start server --also other:5555     to two masternodes, each gets everything
   chasar clientnode start server --interval 10         every ten seconds
   chasar clientnode start server --processes none      without the list of processes
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use crate::settings::definition::{self, Default, Form, Spec};
 
@@ -63,8 +63,9 @@ impl<S: Section> FromArgMatches for Typed<S> {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for setting in definition::of_section(S::NAME) {
             let id = setting.spec().id();
-            if let Some(text) = matches.get_one::<String>(&id) {
-                self.texts.insert(id, text.clone());
+            // Of a list every value counts; of all others there is one.
+            if let Some(texts) = matches.get_many::<String>(&id) {
+                self.texts.insert(id, texts.map(String::as_str).collect::<Vec<_>>().join(","));
             }
         }
         Ok(())
@@ -101,6 +102,7 @@ fn argument(spec: &'static Spec) -> Arg {
     match spec.form {
         Form::Positional => argument,
         Form::Flag => argument.long(spec.flag()),
+        Form::List => argument.long(spec.flag()).action(ArgAction::Append),
         Form::Switch => {
             argument.long(spec.flag()).num_args(0..=1).require_equals(true).default_missing_value("true")
         }

@@ -12,7 +12,7 @@ use crate::exit::Failure;
 use crate::log::LogConfig;
 use crate::service::notify::Notifier;
 use crate::settings::definition::{
-    AnySetting, CLIENTNODE, COMPRESS, INTERVAL, MASTERNODE_HOST, OUTBOX_AGE, OUTBOX_SIZE, PORT, PROCESSES,
+    ALSO, AnySetting, CLIENTNODE, COMPRESS, INTERVAL, MASTERNODE_HOST, OUTBOX_AGE, OUTBOX_SIZE, PORT, PROCESSES,
     SPOOL_DIR, SPOOL_SIZE, STATE_DIR,
 };
 use crate::settings::layers::{Layers, REAL};
@@ -78,6 +78,7 @@ pub(crate) fn failure(error: RunError) -> Failure {
 pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) -> Option<Config> {
     // All are read before any is missed, so that all problems are found.
     let (masternode, port) = (layers.get(&MASTERNODE_HOST), layers.get(&PORT));
+    let also = layers.get(&ALSO).map(|given| given.value).unwrap_or_default();
     let (interval, processes) = (layers.get(&INTERVAL), layers.get(&PROCESSES));
     let (age, size) = (layers.get(&OUTBOX_AGE), layers.get(&OUTBOX_SIZE));
     let (spool_dir, spool_size) = (layers.get(&SPOOL_DIR), layers.get(&SPOOL_SIZE));
@@ -87,6 +88,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         None => state_dir::default_or_problem(layers, CLIENTNODE, &STATE_DIR)?,
     };
     let mut config = Config::new(masternode?.value, port?.value, state_dir);
+    config.also = also;
     config.interval = interval?.value;
     config.processes = match processes?.value {
         Processes::Busiest(n) => ProcessList::Top(n),
@@ -105,6 +107,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         let setting: &dyn AnySetting = match problem.setting {
             "masternode" => &MASTERNODE_HOST,
             "port" => &PORT,
+            "also" => &ALSO,
             "interval" => &INTERVAL,
             "processes" => &PROCESSES,
             "outbox.age" => &OUTBOX_AGE,
@@ -151,6 +154,7 @@ mod tests {
         let mut layers = layers(&[
             ("masternode", "[::1]"),
             ("port", "7"),
+            ("also", "b:1,[::2]:3"),
             ("interval", "250ms"),
             ("processes", "all"),
             ("outbox_age", "2m"),
@@ -162,6 +166,7 @@ mod tests {
         ]);
         let config = config(&mut layers).expect("sound");
         let expected = Config {
+            also: vec![("b".to_owned(), 1), ("::2".to_owned(), 3)],
             interval: Duration::from_millis(250),
             processes: ProcessList::All,
             outbox: Some(Outbox { age: Duration::from_secs(120), bytes: 8 << 20 }),

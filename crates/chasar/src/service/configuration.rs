@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::settings::definition;
+use crate::settings::definition::{self, Spec};
 use crate::settings::example::toml_of;
 use crate::settings::file::File;
 
@@ -38,7 +38,8 @@ pub(crate) fn edited(old: Option<&str>, typed: &BTreeMap<String, String>) -> Res
     if values(&text).ok().as_ref() == Some(&expected) {
         return Ok(text);
     }
-    let list: Vec<String> = typed.iter().map(|(id, value)| format!("{id} = {}", toml_of(value))).collect();
+    let list: Vec<String> =
+        typed.iter().filter_map(|(id, value)| Some(format!("{id} = {}", toml_of(spec(id)?, value)))).collect();
     Err(format!(
         "it is written in a way that cannot be changed here; set in it yourself: {}",
         list.join(", ")
@@ -70,9 +71,13 @@ fn values(text: &str) -> Result<BTreeMap<String, String>, String> {
     }
 }
 
+fn spec(id: &str) -> Option<&'static Spec> {
+    definition::ALL.iter().map(|setting| setting.spec()).find(|spec| spec.id() == id)
+}
+
 fn set(text: &mut String, id: &str, value: &str) {
-    let Some((section, key)) = id.split_once('.') else { return };
-    let value = toml_of(value);
+    let Some(spec) = spec(id) else { return };
+    let (section, key, value) = (spec.section, spec.key, toml_of(spec, value));
     let place = DeTable::parse(text).ok().and_then(|table| {
         let DeValue::Table(table) = table.get_ref().get(section)?.get_ref() else { return None };
         Some(table.get(key)?.span())

@@ -34,6 +34,8 @@ pub(crate) enum Form {
     Positional,
     /// `--name VALUE`.
     Flag,
+    /// `--name VALUE`, any number of times; in the file a list, in the environment separated by commas.
+    List,
     /// `--name`, or `--name=false` against what the file says.
     Switch,
 }
@@ -64,7 +66,7 @@ impl Spec {
     pub(crate) fn on_command_line(&self) -> String {
         match self.form {
             Form::Positional => format!("[{}]", self.value_name),
-            Form::Flag | Form::Switch => format!("--{}", self.flag()),
+            Form::Flag | Form::List | Form::Switch => format!("--{}", self.flag()),
         }
     }
 
@@ -133,6 +135,7 @@ pub(crate) static ALL: [&dyn AnySetting; 26] = [
     &RECEIVE,
     &MASTERNODE_HOST,
     &PORT,
+    &ALSO,
     &INTERVAL,
     &PROCESSES,
     &OUTBOX_AGE,
@@ -390,6 +393,21 @@ pub(crate) static PORT: Setting<u16> = Setting {
         more: "",
     },
     parse: value::port_to_connect,
+};
+
+pub(crate) static ALSO: Setting<Vec<(String, u16)>> = Setting {
+    spec: Spec {
+        section: CLIENTNODE,
+        key: "also",
+        value_name: "address",
+        form: Form::List,
+        default: Default::Words { words: "none", example: "second.example:5555" },
+        choices: &[],
+        help: "A further masternode that gets every report too: host:port; may be repeated",
+        more: "Seven at most, [IPv6]:port with brackets. Each has its own link and its own replay: one that is slow \
+               or gone does not hold up the others.",
+    },
+    parse: value::addresses,
 };
 
 pub(crate) static INTERVAL: Setting<Duration> = Setting {

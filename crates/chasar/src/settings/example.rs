@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::definition::{self, Default, SECTIONS};
+use super::definition::{self, Default, Form, SECTIONS, Spec};
 use super::layers::Layers;
 use super::problem::Place;
 
@@ -23,17 +23,17 @@ pub(crate) fn example() -> String {
             comment(&mut out, &format!("{}.", spec.help));
             comment(&mut out, spec.more);
             let names = match spec.form {
-                definition::Form::Positional => spec.environment(),
+                Form::Positional => spec.environment(),
                 _ => format!("{}, {}", spec.on_command_line(), spec.environment()),
             };
             comment(&mut out, &names);
             match spec.default {
                 Default::Text(text) => {
-                    let _ = writeln!(out, "{} = {}", spec.key, toml_of(text));
+                    let _ = writeln!(out, "{} = {}", spec.key, toml_of(spec, text));
                 }
                 Default::Words { words, example } => {
                     comment(&mut out, &format!("Default: {words}."));
-                    let _ = writeln!(out, "# {} = {}", spec.key, toml_of(example));
+                    let _ = writeln!(out, "# {} = {}", spec.key, toml_of(spec, example));
                 }
             }
         }
@@ -56,7 +56,7 @@ pub(crate) fn effective(layers: &mut Layers) -> String {
                         }
                         other => other,
                     };
-                    format!("{} = {}  # {place}", spec.key, toml_of(&given.value))
+                    format!("{} = {}  # {place}", spec.key, toml_of(spec, &given.value))
                 }
                 (None, Default::Words { words, .. }) => format!("# {}: {words}", spec.key),
                 (None, Default::Text(_)) => continue,
@@ -68,7 +68,11 @@ pub(crate) fn effective(layers: &mut Layers) -> String {
 }
 
 /// Numbers and booleans as such, everything else in quotes.
-pub(crate) fn toml_of(text: &str) -> String {
+pub(crate) fn toml_of(spec: &Spec, text: &str) -> String {
+    if spec.form == Form::List {
+        let items = text.split(',').map(toml::Value::from);
+        return toml::Value::Array(items.collect()).to_string();
+    }
     let bare = matches!(text, "true" | "false")
         || text.parse::<i64>().is_ok_and(|n| n.to_string() == text)
         || (text.contains('.') && text.parse::<f64>().is_ok_and(|n| n.to_string() == text));

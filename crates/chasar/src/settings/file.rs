@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::definition::{self, AnySetting, SECTIONS};
+use super::definition::{self, AnySetting, Form, SECTIONS};
 use super::problem::{Place, Problem, nearest, quoted};
 
 /// What a file says.
@@ -117,6 +117,21 @@ impl Reader<'_> {
             },
             DeValue::Float(n) => n.as_str().to_owned(),
             DeValue::Boolean(b) => b.to_string(),
+            DeValue::Array(list) if spec.form == Form::List => {
+                let texts = list.iter().map(|item| match item.get_ref() {
+                    DeValue::String(text) => Ok(text.to_string()),
+                    other => Err((item.span(), other.type_str())),
+                });
+                match texts.collect::<Result<Vec<_>, _>>() {
+                    // An empty list is how one takes it back; nothing was said then.
+                    Ok(texts) if texts.is_empty() => return,
+                    Ok(texts) => texts.join(","),
+                    Err((span, what)) => {
+                        let message = format!("{}: {} in the list is not a text", spec.key, a(what));
+                        return self.problem(span, message);
+                    }
+                }
+            }
             other => {
                 let message = format!("{}: {} is not a value here", spec.key, a(other.type_str()));
                 return self.problem(value.span(), message);

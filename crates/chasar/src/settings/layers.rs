@@ -209,6 +209,7 @@ mod tests {
         ("masternode.receive", ["true", "false", "true"]),
         ("clientnode.masternode", ["a", "b", "c"]),
         ("clientnode.port", ["1", "2", "3"]),
+        ("clientnode.also", ["a:1", "a:1, b:2", "[::1]:3"]),
         ("clientnode.interval", ["2", "500ms", "1m"]),
         ("clientnode.processes", ["all", "none", "7"]),
         ("clientnode.outbox_age", ["1", "2m", "3d"]),
@@ -227,7 +228,7 @@ mod tests {
         let command = if spec.section == definition::LOG { definition::CLIENTNODE } else { spec.section };
         let mut argv = vec!["chasar".to_owned(), command.to_owned(), "start".to_owned()];
         match spec.form {
-            Form::Flag | Form::Switch => argv.push(format!("--{}={value}", spec.flag())),
+            Form::Flag | Form::List | Form::Switch => argv.push(format!("--{}={value}", spec.flag())),
             Form::Positional => {
                 let before = definition::of_section(spec.section).take_while(|s| s.spec().key != spec.key);
                 argv.extend(before.map(|_| "0.0.0.0".to_owned()));

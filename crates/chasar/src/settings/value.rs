@@ -102,6 +102,13 @@ pub(crate) fn host_and_port(text: &str) -> Option<(String, u16)> {
     Some((host(name).ok()?, digits.parse().ok()?))
 }
 
+/// Addresses of other computers, separated by commas.
+pub(crate) fn addresses(text: &str) -> Result<Vec<(String, u16)>, String> {
+    let address = |text: &str| host_and_port(text.trim()).filter(|(_, port)| *port != 0);
+    let addresses: Option<Vec<_>> = text.split(',').map(address).collect();
+    addresses.ok_or_else(|| "is not an address; give host:port or [IPv6]:port, several with commas".to_owned())
+}
+
 /// Time between two reports.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     let wrong = "is not an interval; give 0.1 to 3600 seconds, such as 0.5, 2s or 1m";
@@ -303,6 +310,11 @@ mod tests {
         assert_eq!(listen("[::1]:7"), Ok(Listen::Address("::1".into(), 7)));
         for text in ["", "on", "70000", "::1:7", "a b:7", "host:", ":7"] {
             assert!(listen(text).is_err(), "{text}");
+        }
+        let two = Ok(vec![("a".to_owned(), 1), ("::1".to_owned(), 2)]);
+        assert_eq!(addresses("a:1, [::1]:2"), two);
+        for text in ["", "a", "a:0", "a:1,", "a:1;b:2", "::1:2"] {
+            assert!(addresses(text).is_err(), "{text}");
         }
         assert_eq!(host("[::1]"), Ok("::1".into()));
         for text in ["", "a b", "http://x", "1.2.3"] {

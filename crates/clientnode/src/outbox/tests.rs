@@ -27,7 +27,7 @@ proptest! {
         actions in prop::collection::vec((0u8..12, 1usize..40_000, 0u64..20), 0..300),
     ) {
         let limits = Limits { bytes: 1 << 20, age: 60 * SECOND };
-        let mut outbox = Outbox::new(Some(limits), None);
+        let mut outbox = Outbox::new(Some(limits), vec![None]);
         let mut model: VecDeque<Kept> = VecDeque::new();
         let (mut now, mut link, mut sequence, mut dropped) = (Duration::ZERO, 15 * SECOND, 0u64, 0u64);
         let mut bytes = Vec::new();
@@ -37,34 +37,34 @@ proptest! {
                     let sent_at = (kind < 3).then_some(link);
                     let bytes = body(sequence, len);
                     let entry = Entry {
-                        sequence, sampled_at: now, sampled_at_ms: 0, packed: false, bytes: &bytes, sent_at,
+                        sequence, sampled_at: now, sampled_at_ms: 0, packed: false, bytes: &bytes,
                     };
-                    outbox.push(now, entry);
+                    outbox.push(now, entry, [sent_at].into_iter());
                     model.push_back(Kept { sequence, sampled_at: now, sent_at, len });
                     sequence += 1;
                 }
                 6..8 => {
                     let expected = model.iter_mut().find(|k| k.sent_at.is_none());
-                    let next = outbox.next(&mut bytes);
+                    let next = outbox.next(0, &mut bytes);
                     prop_assert_eq!(next.is_some(), expected.is_some());
                     if let (Some(next), Some(kept)) = (next, expected) {
                         prop_assert_eq!(&bytes, &body(kept.sequence, kept.len));
-                        outbox.sent(next, link);
+                        outbox.sent(0, next, link);
                         kept.sent_at = Some(link);
                     }
                 }
                 8 => {
                     let until = link.saturating_sub(10 * SECOND);
-                    outbox.lose(until);
+                    outbox.lose(0, until);
                     for kept in &mut model {
                         kept.sent_at = kept.sent_at.filter(|at| *at <= until);
                     }
                 }
-                9 => outbox.settle(link.saturating_sub(10 * SECOND)),
+                9 => outbox.settle(0, link.saturating_sub(10 * SECOND)),
                 _ => {
                     now += SECOND * seconds as u32;
                     link += SECOND * (seconds / 3) as u32;
-                    outbox.maintain(now, false);
+                    outbox.maintain(now, |_| false);
                     for kept in &model {
                         if now - kept.sampled_at > limits.age {
                             prop_assert!(outbox.ring.tag(0).is_none_or(|t| t.sequence > kept.sequence));
@@ -78,28 +78,27 @@ proptest! {
             }
             prop_assert_eq!(outbox.ring.len(), model.len());
             let waiting: Vec<u64> = model.iter().filter(|k| k.sent_at.is_none()).map(|k| k.sequence).collect();
-            prop_assert_eq!(outbox.pending(), waiting.len() as u64);
+            prop_assert_eq!(outbox.pending(0), waiting.len() as u64);
             let claim = waiting.first().map(|s| Replay { pending: waiting.len() as u64, from_sequence: *s });
-            prop_assert_eq!(outbox.claim(sequence), claim);
+            prop_assert_eq!(outbox.claim(0, sequence), claim);
             prop_assert!(outbox.ring.held_bytes() <= limits.bytes);
         }
-        prop_assert_eq!(outbox.take_dropped(), dropped);
+        prop_assert_eq!(outbox.take_dropped(0), dropped);
     }
 }
 
 #[test]
 fn switched_off_it_keeps_nothing_and_counts() {
-    let mut outbox = Outbox::new(None, None);
+    let mut outbox = Outbox::new(None, vec![None]);
     let entry = Entry {
         sequence: 0,
         sampled_at: SECOND,
         sampled_at_ms: 0,
         packed: false,
         bytes: b"x",
-        sent_at: None,
     };
-    outbox.push(SECOND, entry);
-    outbox.push(SECOND, Entry { sent_at: Some(SECOND), ..entry });
-    assert_eq!((outbox.reports(), outbox.pending(), outbox.take_dropped()), (0, 0, 1));
-    assert_eq!(outbox.claim(2), None);
+    outbox.push(SECOND, entry, [None].into_iter());
+    outbox.push(SECOND, entry, [Some(SECOND)].into_iter());
+    assert_eq!((outbox.reports(), outbox.pending(0), outbox.take_dropped(0)), (0, 0, 1));
+    assert_eq!(outbox.claim(0, 2), None);
 }

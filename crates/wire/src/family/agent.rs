@@ -51,4 +51,34 @@ pub struct Agent {
     /// How long it took to take the last sample, all probes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_seconds: Option<f64>,
+    /// Each masternode that reports go to, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masternodes: Option<Vec<AgentMasternode>>,
+}
+
+/// How a clientnode and one of its masternodes are doing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Read)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AgentMasternode {
+    /// Where it is, as the clientnode was told: `host:port`.
+    #[serde(default)]
+    pub address: Text,
+    /// Whether the link to it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected: Option<bool>,
+    /// Reports that wait to be sent to it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_reports: Option<u64>,
+    /// Reports handed to its link, replays included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_reports_total: Option<u64>,
+    /// Reports sent to it again after a cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_reports_total: Option<u64>,
+    /// Reports that the outbox had to let go before it got them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_reports_total: Option<u64>,
+    /// Times its link came up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnects_total: Option<u64>,
 }

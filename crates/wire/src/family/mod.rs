@@ -17,7 +17,7 @@ mod probe_status;
 mod process;
 mod sockets;
 
-pub use agent::Agent;
+pub use agent::{Agent, AgentMasternode};
 pub use block_device::BlockDevice;
 pub use cpu::{Cpu, CpuTimes};
 pub use disk::Disk;
