@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
                 .then(|| Replay { pending: u64::from(replay), from_sequence: u64::from(replay) }),
             ..Report::default()
         };
-        let origin = Origin { address: "192.0.2.1" };
+        let origin = Origin::direct("192.0.2.1");
         fleet.step(now, Input::Report { report: &report, origin }, &mut effects);
         for effect in effects.drain(..) {
             if let Effect::Accepted { .. } = effect {

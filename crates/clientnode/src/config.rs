@@ -133,7 +133,9 @@ impl Config {
         for (host, port) in &self.also {
             match Endpoint::new(host, *port) {
                 Err(e) => wrong("also", e.to_string()),
-                Ok(endpoint) if *port == 0 => wrong("also", format!("{endpoint}: 0 is no port to connect to")),
+                Ok(endpoint) if *port == 0 => {
+                    wrong("also", format!("{endpoint}: 0 is no port to connect to"))
+                }
                 Ok(endpoint) if known.contains(&endpoint) => {
                     wrong("also", format!("{endpoint} is there twice; each masternode is named once"));
                 }
@@ -142,7 +144,10 @@ impl Config {
         }
         if self.also.len() >= MAX_MASTERNODES {
             let count = self.also.len() + 1;
-            wrong("also", format!("{count} masternodes are more than the {MAX_MASTERNODES} that are possible"));
+            wrong(
+                "also",
+                format!("{count} masternodes are more than the {MAX_MASTERNODES} that are possible"),
+            );
         }
         let seconds = self.interval.as_secs_f64();
         if !(MIN_INTERVAL_SECONDS..=MAX_INTERVAL_SECONDS).contains(&seconds) {

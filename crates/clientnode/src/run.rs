@@ -123,7 +123,8 @@ impl Agent {
         let seed = u64::from_str_radix(&identity.session[..16], 16).unwrap_or(0);
         let started_at_ms = now(&clock).unix_micros.div_euclid(1000);
         let interval_seconds = config.interval.as_secs_f64();
-        let masternodes = uplinks.iter().map(|uplink| uplink.masternode.as_str()).collect::<Vec<_>>().join(", ");
+        let masternodes =
+            uplinks.iter().map(|uplink| uplink.masternode.as_str()).collect::<Vec<_>>().join(", ");
         tracing::info!(
             masternode = masternodes,
             node_id = identity.node_id,
@@ -441,8 +442,8 @@ fn folder_name(endpoint: &Endpoint) -> String {
 }
 
 fn open_spool(folder: PathBuf, bytes: u64, identity: &Identity) -> Result<Option<Spool>, RunError> {
-    let opened = Folder::open(&folder)
-        .and_then(|folder| Spool::open(Box::new(folder), &identity.node_id, bytes));
+    let opened =
+        Folder::open(&folder).and_then(|folder| Spool::open(Box::new(folder), &identity.node_id, bytes));
     match opened {
         Ok(opened) => Ok(Some(opened)),
         Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => Err(RunError::SpoolInUse(folder)),

@@ -63,7 +63,9 @@ pub(crate) fn identity(identity: &Identity, config: &Config) {
 
 fn spool(masternode: &str, notice: &Notice) {
     match notice {
-        Notice::Found { reports } => tracing::info!(masternode, reports, "spool: reports of earlier sessions wait"),
+        Notice::Found { reports } => {
+            tracing::info!(masternode, reports, "spool: reports of earlier sessions wait")
+        }
         Notice::TornTail { segment, bytes } => {
             tracing::warn!(masternode, segment, bytes, "spool: cut off an unfinished record (after a crash)");
         }

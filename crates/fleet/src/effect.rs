@@ -11,6 +11,18 @@ use chasar_wire::{NodeEvent, Report};
 pub struct Origin<'a> {
     /// The peer's network address as the link tells it.
     pub address: &'a str,
+    /// Whether another masternode passed it on, so that it may have come by another way too.
+    pub relayed: bool,
+    /// What tells a report without an identity (of 2016) from the others of its node: a hash of its bytes. Only
+    /// needed where reports come by several ways.
+    pub digest: Option<u64>,
+}
+
+impl<'a> Origin<'a> {
+    /// A node that reports to us itself.
+    pub fn direct(address: &'a str) -> Origin<'a> {
+        Origin { address, relayed: false, digest: None }
+    }
 }
 
 /// Something that happened.

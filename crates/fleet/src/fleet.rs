@@ -106,6 +106,8 @@ impl Fleet {
             heard: self.clock.heard(),
             report,
             address: origin.address,
+            relayed: origin.relayed,
+            digest: origin.digest,
             fingerprint: fingerprint(report),
         };
         let legacy;

@@ -12,7 +12,7 @@
 //! let mut effects = Vec::new();
 //! let now = Now { monotonic: Duration::from_secs(100), unix_ms: 1_700_000_000_000 };
 //! let report = Report { hostname: "pi".into(), ..Report::default() };
-//! let origin = Origin { address: "192.0.2.7" };
+//! let origin = Origin::direct("192.0.2.7");
 //! fleet.step(now, Input::Report { report: &report, origin }, &mut effects);
 //! assert!(matches!(effects.last(), Some(Effect::Accepted { replayed: false, .. })));
 //! assert_eq!(fleet.snapshot(now).nodes[0].state, State::Live);

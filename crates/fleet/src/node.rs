@@ -1,5 +1,6 @@
 //! One node: its sessions, its state, its numbers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::{Now, Settings, State};
 /// Ranges that were said to be lost and are kept, so that a report that comes after all is taken.
 const MOST_CLOSED_RANGES: usize = 32;
 
+/// Reports without an identity that are remembered to tell copies: some minutes of the fastest such node.
+const MOST_DIGESTS: usize = 256;
+
 /// A report, when and from where.
 #[derive(Clone, Copy)]
 pub(crate) struct Incoming<'a> {
@@ -24,6 +28,10 @@ pub(crate) struct Incoming<'a> {
     pub(crate) heard: Duration,
     pub(crate) report: &'a Report,
     pub(crate) address: &'a str,
+    /// Whether another masternode passed it on.
+    pub(crate) relayed: bool,
+    /// [`crate::effect::Origin::digest`].
+    pub(crate) digest: Option<u64>,
     pub(crate) fingerprint: u64,
 }
 
@@ -84,6 +92,8 @@ pub(crate) struct Node {
     traffic: Option<Traffic>,
     pub(crate) counters: Counters,
     conflict_said: bool,
+    /// The last reports without an identity by their digests, and whether they were passed on.
+    digests: VecDeque<(u64, bool)>,
     pub(crate) snapshot: Option<Arc<NodeSnapshot>>,
     /// Whether more changed than a mark in the memory tells.
     pub(crate) dirty: bool,
@@ -113,6 +123,7 @@ impl Node {
             traffic: None,
             counters: Counters::default(),
             conflict_said: false,
+            digests: VecDeque::new(),
             snapshot: None,
             dirty: true,
         }
@@ -173,6 +184,9 @@ impl Node {
         let (Some(_), Some(session), Some(sequence), Some(sampled_ms)) =
             (&report.node_id, &report.session, report.sequence, report.sampled_at_ms)
         else {
+            if self.came_another_way(incoming) {
+                return self.duplicate(false, out);
+            }
             self.newest(incoming, false, out);
             self.accept(false, out);
             return Outcome::Accepted(None);
@@ -197,11 +211,8 @@ impl Node {
         let mark = (self.sessions.list[at].number, sequence);
         let outcome = match seen {
             Seen::Duplicate => {
-                out.counters.duplicates_total += 1;
-                self.counters.duplicates_total += 1;
                 let remembered = self.sessions.list[at].remembered_high.is_some_and(|high| sequence <= high);
-                out.effects.push(Effect::Duplicate { node_id: self.id.clone(), remembered });
-                Outcome::Dropped
+                self.duplicate(remembered, out)
             }
             Seen::Conflict => {
                 self.conflict(out);
@@ -243,6 +254,29 @@ impl Node {
         }
         self.changed();
         out.effects.push(Effect::Accepted { node_id: self.id.clone(), replayed });
+    }
+
+    fn duplicate(&mut self, remembered: bool, out: &mut Out<'_>) -> Outcome {
+        out.counters.duplicates_total += 1;
+        self.counters.duplicates_total += 1;
+        out.effects.push(Effect::Duplicate { node_id: self.id.clone(), remembered });
+        self.changed();
+        Outcome::Dropped
+    }
+
+    /// Whether a report without an identity has come before, by another masternode or from one: else two
+    /// masternodes that pass on to each other would do so for ever.
+    fn came_another_way(&mut self, incoming: &Incoming<'_>) -> bool {
+        let Some(digest) = incoming.digest else { return false };
+        let known = self.digests.iter().find(|(known, _)| *known == digest);
+        if let Some((_, relayed)) = known {
+            return *relayed || incoming.relayed;
+        }
+        if self.digests.len() == MOST_DIGESTS {
+            self.digests.pop_front();
+        }
+        self.digests.push_back((digest, incoming.relayed));
+        false
     }
 
     fn conflict(&mut self, out: &mut Out<'_>) {
@@ -307,8 +341,11 @@ impl Node {
 
     fn names(&mut self, incoming: &Incoming<'_>, switched: bool, out: &mut Out<'_>) {
         let report = incoming.report;
-        if !self.about.still_fits(report, incoming.address) {
-            let before = std::mem::replace(&mut self.about, Arc::new(About::of(report, incoming.address)));
+        // Of a node that comes by several ways the address would change with each report.
+        let kept = self.about.clone();
+        let address = if incoming.relayed { &kept.address } else { incoming.address };
+        if !self.about.still_fits(report, address) {
+            let before = std::mem::replace(&mut self.about, Arc::new(About::of(report, address)));
             self.dirty = true;
             if before.hostname != report.hostname && self.renaming.is_none() {
                 if switched {

@@ -34,7 +34,7 @@ impl Story {
     /// Hands a report in; what the fleet said to it.
     fn report(&mut self, report: &Report) -> Vec<Effect> {
         let mut effects = Vec::new();
-        let origin = Origin { address: "192.0.2.1" };
+        let origin = Origin::direct("192.0.2.1");
         self.fleet.step(self.now(), Input::Report { report, origin }, &mut effects);
         self.said.extend_from_slice(&effects);
         effects
@@ -327,7 +327,7 @@ fn bad_reports_are_refused_and_said_once_a_minute() {
     let mut story = Story::new();
     for _ in 0..100 {
         let now = story.now();
-        let origin = Origin { address: "192.0.2.9" };
+        let origin = Origin::direct("192.0.2.9");
         story.fleet.step(now, Input::Bad { origin, kind: "json", detail: "EOF" }, &mut story.said);
     }
     let refused = story.said.iter().filter(|e| matches!(e, Effect::Refused { reason: "json" })).count();
@@ -500,4 +500,53 @@ mod arbitrary {
             (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
         })
     }
+}
+
+/// What the fleet makes of a report that comes by a way where others may bring it too.
+fn by_way(story: &mut Story, report: &Report, address: &str, relayed: bool, digest: u64) -> bool {
+    let mut effects = Vec::new();
+    let origin = Origin { address, relayed, digest: Some(digest) };
+    let now = story.now();
+    story.fleet.step(now, Input::Report { report, origin }, &mut effects);
+    effects.iter().any(|effect| matches!(effect, Effect::Accepted { .. }))
+}
+
+#[test]
+fn a_report_without_an_identity_is_taken_once_when_other_masternodes_pass_it_on() {
+    let mut story = Story::new();
+    let old = Report { hostname: "old".into(), ..Report::default() };
+    // From the node itself, then back from a masternode that had it from us.
+    assert!(by_way(&mut story, &old, "192.0.2.1", false, 1));
+    assert!(!by_way(&mut story, &old, "site:6666", true, 1));
+    // By another masternode first, then by a third one and from the node itself.
+    assert!(by_way(&mut story, &old, "site:6666", true, 2));
+    assert!(!by_way(&mut story, &old, "other:6666", true, 2));
+    assert!(!by_way(&mut story, &old, "192.0.2.1", false, 2));
+    assert_eq!(story.fleet.counters().duplicates_total, 3);
+    // A node that says the same twice is its own business.
+    assert!(by_way(&mut story, &old, "192.0.2.1", false, 3));
+    assert!(by_way(&mut story, &old, "192.0.2.1", false, 3));
+    // What is remembered is bounded, and reaches far enough back.
+    for digest in 10..1_000 {
+        assert!(by_way(&mut story, &old, "192.0.2.1", false, digest));
+        assert!(!by_way(&mut story, &old, "site:6666", true, digest.max(110) - 100));
+    }
+}
+
+#[test]
+fn a_node_that_comes_by_several_ways_keeps_the_address_it_has_itself() {
+    let mut story = Story::new();
+    let report = |sequence| story_report(sequence);
+    let mut address = |address: &str, relayed: bool, sequence: u64| {
+        by_way(&mut story, &report(sequence), address, relayed, 0);
+        let now = story.now();
+        story.fleet.snapshot(now).nodes[0].about.address.to_string()
+    };
+    assert_eq!(address("site:6666", true, 0), "site:6666");
+    assert_eq!(address("192.0.2.1", false, 1), "192.0.2.1");
+    assert_eq!(address("site:6666", true, 2), "192.0.2.1");
+}
+
+fn story_report(sequence: u64) -> Report {
+    Story::new().sampled("s", sequence)
 }

@@ -133,7 +133,8 @@ fn a_stopper_ends_the_waiting() {
 #[test]
 fn a_bell_ends_the_waiting_and_the_link_lives_on() {
     let collector = collector();
-    let mut reporters = Reporters::connect(&[ReporterConfig::new(collector.bound().clone())]).expect("connects");
+    let mut reporters =
+        Reporters::connect(&[ReporterConfig::new(collector.bound().clone())]).expect("connects");
     wait_up_serving(reporters.get(0), &collector);
     let bell = std::sync::Arc::new(chasar_link::Wake::new().expect("a socket pair"));
     let begin = Instant::now();

@@ -22,6 +22,8 @@ const HISTORY_FOLDER: &str = "history";
 pub struct Config {
     /// Where reports come in. Port 0 lets the system choose.
     pub reports: Endpoint,
+    /// Streams of other masternodes: their nodes become nodes of this one too.
+    pub upstreams: Vec<Endpoint>,
     /// Where subscribers connect; `None`: there is no stream.
     pub stream: Option<Endpoint>,
     /// HTTP; `None`: there is none.
@@ -101,6 +103,7 @@ impl Config {
         Ok(Config {
             history: Some(HistoryConfig::below(&state_dir)),
             reports: Endpoint::new(host, REPORTS_PORT)?,
+            upstreams: Vec::new(),
             stream: Some(Endpoint::new(host, STREAM_PORT)?),
             http: Some(HttpConfig::new(Endpoint::new(host, HTTP_PORT)?)),
             state_dir,

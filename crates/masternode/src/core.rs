@@ -32,6 +32,8 @@ const LINES_A_SECOND: u32 = 20;
 pub(crate) struct Core {
     pub(crate) fleet: Fleet,
     pub(crate) inbox: Receiver<Inbox>,
+    /// Reports may come by several ways, so those without an identity need one to be told apart.
+    pub(crate) has_upstreams: bool,
     pub(crate) history: Entries,
     pub(crate) stream: Sender<Outbox>,
     /// The other end of `stream`, to take out the oldest when it is full.
@@ -41,6 +43,13 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) flags: Arc<Flags>,
     pub(crate) counts: Arc<Counts>,
+}
+
+/// 64-bit FNV-1a of a report's bytes.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// What the core keeps besides the fleet.
@@ -101,13 +110,15 @@ impl Core {
         for arrival in inbox.arrivals {
             let mut came = None;
             match arrival {
-                Arrival::Report { report, body, address } => {
-                    let origin = Origin { address: &address };
+                Arrival::Report { report, body, address, relayed } => {
+                    let has_identity = report.node_id.is_some() && report.session.is_some();
+                    let digest = (self.has_upstreams && !has_identity).then(|| fnv(body.as_ref()));
+                    let origin = Origin { address: &address, relayed, digest };
                     self.fleet.step(inbox.now, Input::Report { report: &report, origin }, effects);
                     came = Some((report, body));
                 }
                 Arrival::Bad { kind, detail, address } => {
-                    let origin = Origin { address: &address };
+                    let origin = Origin::direct(&address);
                     self.fleet.step(inbox.now, Input::Bad { origin, kind, detail: &detail }, effects);
                 }
             }

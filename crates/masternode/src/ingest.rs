@@ -104,7 +104,7 @@ impl Ingest {
             Received::Report { topic, body, peer } => {
                 let address = address(&peer);
                 match read_report(&topic, body, unpacker) {
-                    Ok((report, body)) => Arrival::Report { report, body, address },
+                    Ok((report, body)) => Arrival::Report { report, body, address, relayed: false },
                     Err((kind, detail)) => Arrival::Bad { kind, detail, address },
                 }
             }

@@ -47,6 +47,7 @@ mod recorder;
 mod running;
 mod state_folder;
 mod stream;
+mod upstream;
 mod worker;
 
 pub use chasar_fleet::{About, Counters, FleetSnapshot, NodeSnapshot, Settings, State, Summary, Totals};

@@ -59,6 +59,8 @@ pub(crate) enum Arrival {
         body: Body,
         /// The peer's address.
         address: Text,
+        /// Whether another masternode passed it on.
+        relayed: bool,
     },
     /// Something else.
     Bad {

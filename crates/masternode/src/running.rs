@@ -22,6 +22,7 @@ use crate::receive::{BATCHES, DELIVERIES, Receive, Receiving};
 use crate::recorder::Recorder;
 use crate::state_folder::StateFolder;
 use crate::stream::Stream;
+use crate::upstream::{UpstreamState, Upstreams};
 use crate::worker::{Ended, spawn};
 
 /// Batches between ingest and core: at 256 reports each more than a second of 10,000 nodes.
@@ -134,6 +135,7 @@ impl Masternode {
         let (ended_sender, ended) = unbounded();
         let mut parts = Vec::new();
 
+        let upstreams: Vec<_> = config.upstreams.iter().map(|e| (e.clone(), UpstreamState::new(e))).collect();
         let (http_thread, http_stopper) = match http {
             Some(server) => {
                 let (task, stopper) = server.prepare(crate::http::Sources {
@@ -146,6 +148,7 @@ impl Masternode {
                     stream: broadcaster.as_ref().map(|b| b.counters().clone()),
                     stream_connections: broadcaster.as_ref().map(|b| b.connections().counters().clone()),
                     addresses: addresses.clone(),
+                    upstreams: upstreams.iter().map(|(_, state)| state.clone()).collect(),
                     questions: question,
                     store: store.clone(),
                     receiving: receiving.clone(),
@@ -207,6 +210,7 @@ impl Masternode {
         let part = Core {
             fleet,
             inbox,
+            has_upstreams: !upstreams.is_empty(),
             history: Entries::new(entries, counts.clone()),
             stream,
             stream_oldest: stream_queue,
@@ -221,6 +225,18 @@ impl Masternode {
         if let Some(task) = http_thread {
             parts.push("http");
             spawn("http", ended_sender.clone(), move || task.run())?;
+        }
+        if !upstreams.is_empty() {
+            let part = Upstreams {
+                all: upstreams,
+                core: inbox_sender.clone(),
+                clock,
+                flags: flags.clone(),
+                counts: counts.clone(),
+                settle,
+            };
+            parts.push("upstream");
+            spawn("upstream", ended_sender.clone(), move || part.run())?;
         }
         // Last, so that nothing comes in before all others are there.
         let part = Ingest {

@@ -18,4 +18,5 @@ mod series_kinds;
 mod several;
 mod stop;
 mod system_calls;
+mod upstream;
 mod values;

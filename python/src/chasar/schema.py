@@ -14,6 +14,9 @@ class Agent(TypedDict, total=False):
     dropped_reports_total: Optional[int]
     """Reports that the outbox had to let go before they were sent."""
 
+    masternodes: Optional[List[AgentMasternode]]
+    """Each masternode that reports go to, where there are several."""
+
     missed_ticks_total: Optional[int]
     """Samples not taken because the host was asleep or too busy."""
 
@@ -49,6 +52,31 @@ class Agent(TypedDict, total=False):
 
     version: Optional[str]
     """Version of Chasar."""
+
+
+class AgentMasternode(TypedDict, total=False):
+    """How a clientnode and one of its masternodes are doing."""
+
+    address: str
+    """Where it is, as the clientnode was told: `host:port`."""
+
+    connected: Optional[bool]
+    """Whether the link to it is up."""
+
+    dropped_reports_total: Optional[int]
+    """Reports that the outbox had to let go before it got them."""
+
+    pending_reports: Optional[int]
+    """Reports that wait to be sent to it again."""
+
+    reconnects_total: Optional[int]
+    """Times its link came up again."""
+
+    replayed_reports_total: Optional[int]
+    """Reports sent to it again after a cut."""
+
+    sent_reports_total: Optional[int]
+    """Reports handed to its link, replays included."""
 
 
 class _BlockDeviceAlways(TypedDict):

@@ -139,7 +139,8 @@ Examples:
   chasar masternode start 0.0.0.0                every IPv4 address
   chasar masternode start 192.0.2.1 5556         another address and port
   chasar masternode start :: --http off          every IPv6 address, no HTTP
-  chasar masternode start --stream 6667          another port for subscribers",
+  chasar masternode start --stream 6667          another port for subscribers
+  chasar masternode start --upstream site:6666   the nodes of another masternode, too",
     after_long_help = format!("\
 Examples:
   chasar masternode start                        this computer only (127.0.0.1)
@@ -147,6 +148,7 @@ Examples:
   chasar masternode start 192.0.2.1 5556         another address and port
   chasar masternode start :: --http off          every IPv6 address, no HTTP
   chasar masternode start --stream 6667          another port for subscribers
+  chasar masternode start --upstream site:6666   the nodes of another masternode, too
 
 Subscribers connect a ZeroMQ SUB socket to tcp://ADDRESS:6666 and subscribe to \"Chasar-Client\"; each \
 message has two frames, the topic and a report as JSON. Reports and stream are in clear and open to whoever \

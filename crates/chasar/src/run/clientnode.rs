@@ -12,8 +12,8 @@ use crate::exit::Failure;
 use crate::log::LogConfig;
 use crate::service::notify::Notifier;
 use crate::settings::definition::{
-    ALSO, AnySetting, CLIENTNODE, COMPRESS, INTERVAL, MASTERNODE_HOST, OUTBOX_AGE, OUTBOX_SIZE, PORT, PROCESSES,
-    SPOOL_DIR, SPOOL_SIZE, STATE_DIR,
+    ALSO, AnySetting, CLIENTNODE, COMPRESS, INTERVAL, MASTERNODE_HOST, OUTBOX_AGE, OUTBOX_SIZE, PORT,
+    PROCESSES, SPOOL_DIR, SPOOL_SIZE, STATE_DIR,
 };
 use crate::settings::layers::{Layers, REAL};
 use crate::settings::problem::{Place, Problem};

@@ -13,7 +13,7 @@ use crate::log::LogConfig;
 use crate::service::notify::Notifier;
 use crate::settings::definition::{
     BIND, HISTORY, HISTORY_HOURS, HISTORY_MEMORY, HISTORY_MINUTES, HISTORY_RAW, HISTORY_SIZE, HTTP,
-    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, RECEIVE, STREAM, TOKEN_FILE,
+    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, RECEIVE, STREAM, TOKEN_FILE, UPSTREAM,
 };
 use crate::settings::layers::{Layers, REAL};
 use crate::settings::problem::Problem;
@@ -84,6 +84,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let (bind, port) = (layers.get(&BIND), layers.get(&LISTEN_PORT));
     let (stream, http) = (layers.get(&STREAM), layers.get(&HTTP));
     let (names, token_file) = (layers.get(&HTTP_NAMES), layers.get(&TOKEN_FILE));
+    let upstreams = layers.get(&UPSTREAM).map(|given| given.value).unwrap_or_default();
     let state_dir = state_dir(layers);
     let history = state_dir.as_deref().map(|folder| history(layers, folder));
     let receive = layers.get(&RECEIVE);
@@ -107,6 +108,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let mut config = Config::new(&bind, state_dir).ok()?;
     config.reports = config.reports.with_port(port?.value);
     config.stream = endpoint(stream?.value);
+    config.upstreams = upstreams.iter().filter_map(|(host, port)| Endpoint::new(host, *port).ok()).collect();
     config.http = endpoint(http?.value).map(|endpoint| HttpConfig {
         token,
         host_names: names.map(|given| given.value).unwrap_or_default(),
@@ -208,6 +210,7 @@ mod tests {
             ("stream", "localhost:8"),
             ("http", "9"),
             ("http_names", "a.example, b"),
+            ("upstream", "site:1,[::1]:2"),
             ("token_file", token.to_str().unwrap()),
             ("state_dir", "/elsewhere"),
             ("history", "/far/away"),
@@ -220,6 +223,8 @@ mod tests {
         .expect("sound");
         assert_eq!(config.reports, Endpoint::new("::1", 7).unwrap());
         assert_eq!(config.stream, Some(Endpoint::new("localhost", 8).unwrap()));
+        let upstreams = [("site", 1), ("::1", 2)].map(|(host, port)| Endpoint::new(host, port).unwrap());
+        assert_eq!(config.upstreams, upstreams);
         let http = config.http.expect("on");
         assert_eq!(http.endpoint, Endpoint::new("::1", 9).unwrap());
         assert_eq!(http.host_names, ["a.example", "b"]);

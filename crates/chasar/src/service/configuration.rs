@@ -38,8 +38,10 @@ pub(crate) fn edited(old: Option<&str>, typed: &BTreeMap<String, String>) -> Res
     if values(&text).ok().as_ref() == Some(&expected) {
         return Ok(text);
     }
-    let list: Vec<String> =
-        typed.iter().filter_map(|(id, value)| Some(format!("{id} = {}", toml_of(spec(id)?, value)))).collect();
+    let list: Vec<String> = typed
+        .iter()
+        .filter_map(|(id, value)| Some(format!("{id} = {}", toml_of(spec(id)?, value))))
+        .collect();
     Err(format!(
         "it is written in a way that cannot be changed here; set in it yourself: {}",
         list.join(", ")

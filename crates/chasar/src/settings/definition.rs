@@ -118,13 +118,14 @@ pub(crate) const SECTIONS: [(&str, &str); 3] = [
 ];
 
 /// All settings, in the order of the example; positional ones in their order.
-pub(crate) static ALL: [&dyn AnySetting; 26] = [
+pub(crate) static ALL: [&dyn AnySetting; 27] = [
     &BIND,
     &LISTEN_PORT,
     &STREAM,
     &HTTP,
     &TOKEN_FILE,
     &HTTP_NAMES,
+    &UPSTREAM,
     &MASTERNODE_STATE_DIR,
     &HISTORY,
     &HISTORY_SIZE,
@@ -238,6 +239,21 @@ pub(crate) static HTTP_NAMES: Setting<Vec<String>> = Setting {
                so that no web page reaches it under a name of its own.",
     },
     parse: value::hosts,
+};
+
+pub(crate) static UPSTREAM: Setting<Vec<(String, u16)>> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "upstream",
+        value_name: "address",
+        form: Form::List,
+        default: Default::Words { words: "none", example: "site.example:6666" },
+        choices: &[],
+        help: "The stream of another masternode whose nodes are taken in too: host:port; may be repeated",
+        more: "Its nodes appear here as if they reported to this one, each report once however often it comes. A \
+               stream has no replay: what is published while the link is broken is missing here.",
+    },
+    parse: value::addresses,
 };
 
 pub(crate) static MASTERNODE_STATE_DIR: Setting<PathBuf> = Setting {

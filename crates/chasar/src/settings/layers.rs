@@ -199,6 +199,7 @@ mod tests {
         ("masternode.http", ["1", "off", "host:3"]),
         ("masternode.token_file", ["/a", "/b", "/c"]),
         ("masternode.http_names", ["a", "b.example", "c, d"]),
+        ("masternode.upstream", ["a:1", "a:1, b:2", "[::1]:3"]),
         ("masternode.state_dir", ["/a", "/b", "/c"]),
         ("masternode.history", ["off", "/b", "./c"]),
         ("masternode.history_size", ["1G", "2G", "3G"]),

@@ -106,7 +106,8 @@ pub(crate) fn host_and_port(text: &str) -> Option<(String, u16)> {
 pub(crate) fn addresses(text: &str) -> Result<Vec<(String, u16)>, String> {
     let address = |text: &str| host_and_port(text.trim()).filter(|(_, port)| *port != 0);
     let addresses: Option<Vec<_>> = text.split(',').map(address).collect();
-    addresses.ok_or_else(|| "is not an address; give host:port or [IPv6]:port, several with commas".to_owned())
+    addresses
+        .ok_or_else(|| "is not an address; give host:port or [IPv6]:port, several with commas".to_owned())
 }
 
 /// Time between two reports.

@@ -468,7 +468,10 @@ fn a_dead_masternode_costs_the_other_nothing_and_is_counted_by_itself() {
     assert_eq!(good.arrived.len() as u64, agent.sampled);
     assert!(good.arrived.values().all(|copies| *copies == 1));
     assert_eq!(good.final_below[&0], agent.sampled - 1, "the dead one's backlog is no claim of the other");
-    assert!(agent.life.totals_of(0).dropped_reports >= agent.sampled - 62, "an hour's worth, then the oldest go");
+    assert!(
+        agent.life.totals_of(0).dropped_reports >= agent.sampled - 62,
+        "an hour's worth, then the oldest go"
+    );
     let of_good = agent.life.totals_of(1);
     assert_eq!((of_good.dropped_reports, of_good.replayed_reports), (0, 0));
     let kept = agent.life.outbox().reports();
@@ -526,14 +529,18 @@ mod on_disk {
         agent.run_until(&mut world, end);
         world.now += SECOND;
         world.deliver();
-        let of_first = |net: &Net| net.receiver.arrived.keys().filter(|(session, _)| *session == 0).count() as u64;
+        let of_first =
+            |net: &Net| net.receiver.arrived.keys().filter(|(session, _)| *session == 0).count() as u64;
         assert_eq!(of_first(&world.nets[1]), first, "the dead one gets the run before from disk");
         for net in &world.nets {
             let second = net.receiver.arrived.keys().filter(|(session, _)| *session == 1).count() as u64;
             assert_eq!(second, agent.sampled);
             assert!(net.receiver.final_gaps.is_empty());
         }
-        assert!(world.nets[0].receiver.arrived.values().all(|copies| *copies == 1), "nothing waited for that one");
+        assert!(
+            world.nets[0].receiver.arrived.values().all(|copies| *copies == 1),
+            "nothing waited for that one"
+        );
     }
 
     proptest! {

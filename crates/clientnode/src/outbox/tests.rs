@@ -90,13 +90,7 @@ proptest! {
 #[test]
 fn switched_off_it_keeps_nothing_and_counts() {
     let mut outbox = Outbox::new(None, vec![None]);
-    let entry = Entry {
-        sequence: 0,
-        sampled_at: SECOND,
-        sampled_at_ms: 0,
-        packed: false,
-        bytes: b"x",
-    };
+    let entry = Entry { sequence: 0, sampled_at: SECOND, sampled_at_ms: 0, packed: false, bytes: b"x" };
     outbox.push(SECOND, entry, [None].into_iter());
     outbox.push(SECOND, entry, [Some(SECOND)].into_iter());
     assert_eq!((outbox.reports(), outbox.pending(0), outbox.take_dropped(0)), (0, 0, 1));

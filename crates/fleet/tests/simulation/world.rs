@@ -167,7 +167,7 @@ impl World {
                 let Some(fleet) = &mut self.fleet else { continue };
                 fleet.step(
                     clock,
-                    Input::Report { report: &report, origin: Origin { address: "x" } },
+                    Input::Report { report: &report, origin: Origin::direct("x") },
                     &mut effects,
                 );
                 self.checks.report(now, &report, &effects);

@@ -1,6 +1,7 @@
 //! `/metrics`: the masternode about itself, and the newest samples of all nodes.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -77,8 +78,38 @@ fn render(sources: &Sources) -> String {
     fleet(&mut out, sources);
     ingest(&mut out, sources);
     stream(&mut out, sources);
+    upstreams(&mut out, sources);
     own(&mut out, sources);
     out.0
+}
+
+fn upstreams(out: &mut Exposition, sources: &Sources) {
+    if sources.upstreams.is_empty() {
+        return;
+    }
+    out.family("chasar_upstream_connected", "gauge", "1 while the link to this upstream masternode is up.");
+    for upstream in &sources.upstreams {
+        let connected = u64::from(upstream.connected.load(Ordering::Relaxed));
+        out.sample("chasar_upstream_connected", &[("upstream", &upstream.name)], connected);
+    }
+    out.family(
+        "chasar_upstream_messages_total",
+        "counter",
+        "Messages that came from this upstream masternode.",
+    );
+    for upstream in &sources.upstreams {
+        let messages = upstream.messages.get();
+        out.sample("chasar_upstream_messages_total", &[("upstream", &upstream.name)], messages);
+    }
+    out.family(
+        "chasar_upstream_connects_total",
+        "counter",
+        "Times the link to this upstream masternode came up; each but the first was a gap.",
+    );
+    for upstream in &sources.upstreams {
+        let connects = upstream.connects.get();
+        out.sample("chasar_upstream_connects_total", &[("upstream", &upstream.name)], connects);
+    }
 }
 
 fn fleet(out: &mut Exposition, sources: &Sources) {

@@ -32,6 +32,7 @@ use crate::message::{Counts, Flags, Published};
 use crate::receive::Receiving;
 use crate::running::{Addresses, Clock};
 use crate::state_folder::{StateFolder, checked_token};
+use crate::upstream::UpstreamState;
 
 use guard::Guard;
 use listener::{Busy, LimitedListener};
@@ -51,6 +52,7 @@ pub(crate) struct Sources {
     pub(crate) stream: Option<Arc<BroadcasterCounters>>,
     pub(crate) stream_connections: Option<Arc<ConnectionCounters>>,
     pub(crate) addresses: Addresses,
+    pub(crate) upstreams: Vec<Arc<UpstreamState>>,
     pub(crate) questions: Sender<Question>,
     /// None: no history is kept.
     pub(crate) store: Option<Store>,

@@ -1,0 +1,229 @@
+//! The upstream part: takes in what other masternodes publish, so that sites roll up into one.
+//!
+//! Each upstream has a thread of its own with its own socket, so a slow or dead one holds up nobody. Their
+//! reports go the way of all reports: limits, the fleet (which drops what has come by any other way), stream,
+//! history. What an upstream sends is as hostile as what a node sends.
+//!
+//! A stream has no replay: what an upstream published while the link to it was broken never comes, and shows
+//! as gaps of its nodes. What its nodes sent it again after a cut of their own comes like everything else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chasar_link::{Endpoint, Error, LinkEvent, Subscriber, SubscriberConfig, SubscriberEvent};
+use chasar_wire::{Text, decode, topic};
+use crossbeam_channel::{SendTimeoutError, Sender};
+
+use crate::message::{Arrival, Body, Count, Counts, Flags, Inbox};
+use crate::running::Clock;
+
+/// Most messages in one batch.
+const BATCH: usize = 256;
+/// How often it is looked whether to stop.
+const TURN: Duration = Duration::from_millis(100);
+/// Reports held here before the upstream holds them for us: two seconds of the largest fleet.
+const QUEUE_MESSAGES: u32 = 40_000;
+/// A name that has no address yet is looked up again after this time.
+const LOOK_UP_AGAIN: Duration = Duration::from_secs(2);
+/// What keeps a link from coming up is said again this often.
+const REMIND_EVERY: Duration = Duration::from_secs(60);
+
+/// What is counted of one upstream.
+#[derive(Debug)]
+pub(crate) struct UpstreamState {
+    /// Where its stream is, as it was given.
+    pub(crate) name: String,
+    pub(crate) connected: AtomicBool,
+    /// Times its link came up.
+    pub(crate) connects: Count,
+    /// Messages that came from it.
+    pub(crate) messages: Count,
+}
+
+impl UpstreamState {
+    pub(crate) fn new(endpoint: &Endpoint) -> Arc<UpstreamState> {
+        let name = endpoint.to_string().trim_start_matches("tcp://").to_owned();
+        let (connects, messages) = (Count::default(), Count::default());
+        Arc::new(UpstreamState { name, connected: AtomicBool::new(false), connects, messages })
+    }
+}
+
+/// All upstreams.
+pub(crate) struct Upstreams {
+    pub(crate) all: Vec<(Endpoint, Arc<UpstreamState>)>,
+    pub(crate) core: Sender<Inbox>,
+    pub(crate) clock: Clock,
+    pub(crate) flags: Arc<Flags>,
+    pub(crate) counts: Arc<Counts>,
+    /// Reports wait for so long at first, until our own subscribers are back.
+    pub(crate) settle: Duration,
+}
+
+impl Upstreams {
+    pub(crate) fn run(self) -> Result<(), String> {
+        let start = Instant::now();
+        while start.elapsed() < self.settle && !self.stopping() {
+            thread::sleep(TURN.min(self.settle));
+        }
+        thread::scope(|scope| {
+            let follow = |(endpoint, state): &(Endpoint, Arc<UpstreamState>)| {
+                let one = Upstream { shared: &self, endpoint: endpoint.clone(), state: state.clone() };
+                thread::Builder::new().name("upstream".into()).spawn_scoped(scope, move || one.follow())
+            };
+            let threads: Vec<_> = self.all.iter().map(follow).collect();
+            threads.into_iter().try_for_each(|thread| match thread.map(thread::ScopedJoinHandle::join) {
+                Ok(Ok(result)) => result,
+                Ok(Err(panic)) => std::panic::resume_unwind(panic),
+                Err(e) => Err(format!("no thread: {e}")),
+            })
+        })
+    }
+
+    fn stopping(&self) -> bool {
+        self.flags.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// One upstream.
+struct Upstream<'a> {
+    shared: &'a Upstreams,
+    endpoint: Endpoint,
+    state: Arc<UpstreamState>,
+}
+
+impl Upstream<'_> {
+    fn follow(&self) -> Result<(), String> {
+        let Some(mut subscriber) = self.connect()? else { return Ok(()) };
+        let mut trouble = Trouble::default();
+        while !self.shared.stopping() {
+            let mut arrivals = Vec::new();
+            let mut next = subscriber.recv(TURN);
+            loop {
+                match next {
+                    Ok(Some(SubscriberEvent::Message { topic, body })) => {
+                        self.state.messages.add(1);
+                        arrivals.push(self.read(&topic, body));
+                    }
+                    Ok(Some(SubscriberEvent::Link(event))) => self.link(event, &mut trouble),
+                    Ok(None) => break,
+                    Err(Error::Stopped) => return Ok(()),
+                    Err(e) => return Err(e.to_string()),
+                }
+                if arrivals.len() == BATCH {
+                    break;
+                }
+                next = subscriber.recv(Duration::ZERO);
+            }
+            trouble.remind(&self.state.name);
+            if !arrivals.is_empty() && !self.send(arrivals)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A socket; `None` when the masternode stops before there is one.
+    fn connect(&self) -> Result<Option<Subscriber>, String> {
+        let mut config = SubscriberConfig::new(self.endpoint.clone(), [topic::ALL_REPORTS]);
+        config.queue_messages = QUEUE_MESSAGES;
+        let mut said: Option<Instant> = None;
+        while !self.shared.stopping() {
+            match Subscriber::connect(&config) {
+                Ok(subscriber) => return Ok(Some(subscriber)),
+                // A name may get its address later; everything else stays wrong.
+                Err(Error::Endpoint(problem)) => {
+                    if said.is_none_or(|at| at.elapsed() >= REMIND_EVERY) {
+                        said = Some(Instant::now());
+                        tracing::warn!(upstream = self.state.name, "no link: {problem}; trying again");
+                    }
+                }
+                Err(e) => return Err(e.to_string()),
+            }
+            let again = Instant::now() + LOOK_UP_AGAIN;
+            while Instant::now() < again && !self.shared.stopping() {
+                thread::sleep(TURN);
+            }
+        }
+        Ok(None)
+    }
+
+    fn link(&self, event: LinkEvent, trouble: &mut Trouble) {
+        let upstream = self.state.name.as_str();
+        match event {
+            LinkEvent::Up { .. } => {
+                self.state.connected.store(true, Ordering::Relaxed);
+                self.state.connects.add(1);
+                *trouble = Trouble::default();
+                tracing::info!(upstream, "connected; its nodes are nodes of this masternode");
+            }
+            LinkEvent::Down { reason } => {
+                self.state.connected.store(false, Ordering::Relaxed);
+                trouble.is(format!("link lost: {reason}"));
+                tracing::warn!(
+                    upstream,
+                    "link lost: {reason}; what it publishes until the link is back is missing here"
+                );
+            }
+            LinkEvent::Trouble(text) => {
+                tracing::warn!(upstream, "no link: {text}; trying again");
+                trouble.is(text);
+            }
+        }
+    }
+
+    fn read(&self, name: &[u8], body: chasar_link::Message) -> Arrival {
+        let address = Text::from(self.state.name.as_str());
+        if name != topic::ALL_REPORTS.as_bytes() {
+            let shown: String = String::from_utf8_lossy(name).chars().take(40).collect();
+            let detail = format!("the topic '{shown}' is not '{}'", topic::ALL_REPORTS);
+            return Arrival::Bad { kind: "topic", detail, address };
+        }
+        match decode(&body) {
+            Ok(report) => Arrival::Report {
+                report: Box::new(report),
+                body: Body::received(body),
+                address,
+                relayed: true,
+            },
+            Err(e) => Arrival::Bad { kind: e.kind(), detail: e.to_string(), address },
+        }
+    }
+
+    /// Waits for the core when it is busy: meanwhile reports queue up in the socket, and then at the upstream,
+    /// which drops what does not fit and counts it. `false` when the masternode stops.
+    fn send(&self, arrivals: Vec<Arrival>) -> Result<bool, String> {
+        let mut inbox = Inbox { now: self.shared.clock.now(), arrivals, tick: false };
+        loop {
+            match self.shared.core.send_timeout(inbox, TURN) {
+                Ok(()) => return Ok(true),
+                Err(SendTimeoutError::Timeout(again)) => {
+                    self.shared.counts.ingest_waits.add(1);
+                    inbox = again;
+                }
+                Err(SendTimeoutError::Disconnected(_)) if self.shared.stopping() => return Ok(false),
+                Err(SendTimeoutError::Disconnected(_)) => return Err("the core is gone".into()),
+            }
+        }
+    }
+}
+
+/// What keeps a link from coming up, said once a minute.
+#[derive(Default)]
+struct Trouble(Option<(String, Instant)>);
+
+impl Trouble {
+    fn is(&mut self, text: String) {
+        self.0 = Some((text, Instant::now()));
+    }
+
+    fn remind(&mut self, upstream: &str) {
+        if let Some((text, said)) = &mut self.0
+            && said.elapsed() >= REMIND_EVERY
+        {
+            *said = Instant::now();
+            tracing::warn!(upstream, "still no link: {text}; trying again");
+        }
+    }
+}
