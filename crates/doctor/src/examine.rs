@@ -140,7 +140,9 @@ fn clientnode(
     findings: &mut Vec<Finding>,
     progress: &(dyn Fn(&str) + Sync),
 ) -> Option<(String, clock::Ahead)> {
-    let Settings::Clientnode { masternode, port, interval, spool } = &subject.settings else { return None };
+    let Settings::Clientnode { masternode, port, also, interval, spool } = &subject.settings else {
+        return None;
+    };
     let user = subject.processes.first().map(|p| p.uid);
     let node_id = node_id(&subject.state_folder);
     findings.extend(folder::judge(&folder::look(
@@ -155,6 +157,10 @@ fn clientnode(
         findings.extend(spool::judge(&spool::look(path, *bytes, node_id.as_deref(), in_use)));
     }
 
+    for (host, port) in also {
+        progress(&format!("connection to {}", at(host, port)));
+        findings.extend(connection::judge(&connection::look(Port::Reports, host, *port)));
+    }
     progress(&format!("connection to {}", at(masternode, port)));
     let met = connection::look(Port::Reports, masternode, *port);
     findings.extend(connection::judge(&met));

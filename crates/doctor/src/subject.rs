@@ -53,6 +53,8 @@ pub enum Settings {
         masternode: String,
         /// Port for reports there.
         port: u16,
+        /// Further masternodes that get every report.
+        also: Vec<(String, u16)>,
         /// Time between two reports.
         interval: Duration,
         /// Folder of the spool, and how many bytes it may hold.

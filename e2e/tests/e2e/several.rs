@@ -30,12 +30,12 @@ fn whole(subscriber: &Subscriber, session: &str, at_least: u64) {
     });
 }
 
-/// Every sample of every series of the nodes by its labels, but for what is a masternode's own view: `up`, and
-/// which of the processes were the busiest of late.
+/// Every sample of every series of the nodes by its labels, but for what is a masternode's own view: `up`, what
+/// waits to be sent again to it, and which of the processes were the busiest of late.
 fn samples(masternode: &Masternode) -> Result<BTreeMap<String, Value>, String> {
-    // {job="chasar",__name__!~"up|chasar_process_.*"}[10m]
-    let query =
-        "/api/v1/query?query=%7Bjob%3D%22chasar%22%2C__name__%21~%22up%7Cchasar_process_.%2A%22%7D%5B10m%5D";
+    // {job="chasar",__name__!~"up|chasar_replay_.*|chasar_process_.*"}[10m]
+    let query = "/api/v1/query?query=%7Bjob%3D%22chasar%22%2C\
+                 __name__%21~%22up%7Cchasar_replay_.%2A%7Cchasar_process_.%2A%22%7D%5B10m%5D";
     let answer = masternode.get(query)?;
     let answer: Value = serde_json::from_str(&answer.body).map_err(|e| format!("{e}: {answer:?}"))?;
     let series = answer["data"]["result"].as_array().ok_or_else(|| answer.to_string())?;

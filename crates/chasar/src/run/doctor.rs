@@ -130,8 +130,9 @@ fn of_settings<E: Fn(&str) -> Option<OsString>>(role: Role, layers: &mut Layers<
         Role::Clientnode => {
             let config = clientnode::config(layers)?;
             let spool = config.spool.map(|spool| (spool.folder, spool.bytes));
-            let (masternode, port, interval) = (config.masternode, config.port, config.interval);
-            (Settings::Clientnode { masternode, port, interval, spool }, config.state_folder)
+            let (masternode, port, also) = (config.masternode, config.port, config.also);
+            let interval = config.interval;
+            (Settings::Clientnode { masternode, port, also, interval, spool }, config.state_folder)
         }
         Role::Masternode => {
             let config = masternode::config(layers)?;
