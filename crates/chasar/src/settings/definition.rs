@@ -118,7 +118,7 @@ pub(crate) const SECTIONS: [(&str, &str); 3] = [
 ];
 
 /// All settings, in the order of the example; positional ones in their order.
-pub(crate) static ALL: [&dyn AnySetting; 27] = [
+pub(crate) static ALL: [&dyn AnySetting; 28] = [
     &BIND,
     &LISTEN_PORT,
     &STREAM,
