@@ -313,9 +313,9 @@ mod tests {
             assert!(listen(text).is_err(), "{text}");
         }
         let two = Ok(vec![("a".to_owned(), 1), ("::1".to_owned(), 2)]);
-        assert_eq!(addresses("a:1, [::1]:2"), two);
+        assert_eq!(super::addresses("a:1, [::1]:2"), two);
         for text in ["", "a", "a:0", "a:1,", "a:1;b:2", "::1:2"] {
-            assert!(addresses(text).is_err(), "{text}");
+            assert!(super::addresses(text).is_err(), "{text}");
         }
         assert_eq!(host("[::1]"), Ok("::1".into()));
         for text in ["", "a b", "http://x", "1.2.3"] {
