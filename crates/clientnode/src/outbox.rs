@@ -17,8 +17,9 @@
 //! 1. a waiting report is never below the floor, which is the lowest sequence number that waits;
 //! 2. a report that does not wait was handed to the present connection earlier, so it arrives
 //!    earlier than the claim, or the connection breaks and the claim does not arrive either;
-//! 3. a connection replays in ascending order, so a replayed report, which carries no claim and so has
-//!    its own number as its floor, has everything below itself sent before it;
+//! 3. a connection replays in ascending order, so a replayed report has everything below itself sent
+//!    before it, and its floor holds: the one of the time it was sampled, or, with several masternodes,
+//!    its own number, since it is kept once for all and carries no claim;
 //! 4. nothing that was let go waits, so a gap is final with the first report after that.
 //!
 //! Reports of earlier sessions count in `pending` but not in the floor. Their gaps are final when a

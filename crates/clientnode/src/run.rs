@@ -83,8 +83,9 @@ struct Agent {
     packer: Option<Packer>,
     unpacker: Option<Unpacker>,
     packed: Vec<u8>,
-    /// The report with the end that is for one masternode only.
+    /// The report with the end that is for one masternode only, where there is one.
     ended: Vec<u8>,
+    has_end: bool,
     replay: Vec<u8>,
     /// Keeps the state folder locked.
     _identity: Identity,
@@ -150,6 +151,7 @@ impl Agent {
             unpacker: None,
             packed: Vec::new(),
             ended: Vec::new(),
+            has_end: false,
             replay: Vec::new(),
             _identity: identity,
         })
@@ -292,13 +294,14 @@ impl Agent {
             );
         }
         self.handed.clear();
-        // What `packed` holds: the report as it was sampled.
+        // Whether `self.packed` holds the report as it is kept.
         let mut packed = false;
         for to in 0..self.uplinks.len() {
             let handed = self.hand(to, sequence, leaving, &mut packed)?;
             self.handed.push(handed);
         }
-        let json = self.assembler.json();
+        // What only one masternode is told belongs to the report; what differs between several does not.
+        let json = if self.has_end && self.uplinks.len() == 1 { &self.ended } else { self.assembler.json() };
         let all_sent = self.handed.iter().all(|handed| handed.outcome == Outcome::Queued);
         if !packed && (!all_sent || json.len() > self.plain_up_to_bytes) {
             self.packer.get_or_insert_with(Packer::new).pack(json, &mut self.packed);
@@ -312,8 +315,8 @@ impl Agent {
         Ok(())
     }
 
-    /// Hands the sampled report to the link of one masternode. `packed` tells whether that is what
-    /// [`Agent::packed`] holds.
+    /// Hands the sampled report to the link of one masternode. `packed` tells whether [`Agent::packed`] holds
+    /// the report as it is kept.
     fn hand(
         &mut self,
         to: usize,
@@ -330,22 +333,25 @@ impl Agent {
                 break;
             }
         }
-        if !self.life.link_is_up(to) {
-            return Ok(Handed { outcome: Outcome::NoPeer, wire_bytes: 0 });
-        }
+        let is_up = self.life.link_is_up(to);
+        let leaving = leaving && is_up;
         let json = self.assembler.json();
-        let is_plain = !leaving && claim.is_none();
-        if !is_plain {
+        self.has_end = leaving || claim.is_some();
+        if self.has_end {
             self.ended.clear();
             self.ended.extend_from_slice(json);
             encode_end(leaving, claim, &mut self.ended);
         }
-        let (topic, body) = match (self.compress, is_plain) {
-            (false, true) => (topic::STATUS, json),
-            (false, false) => (topic::STATUS, &self.ended[..]),
+        if !is_up {
+            return Ok(Handed { outcome: Outcome::NoPeer, wire_bytes: 0 });
+        }
+        let report = if self.has_end { &self.ended[..] } else { json };
+        let is_kept = !self.has_end || self.uplinks.len() == 1;
+        let (topic, body) = match (self.compress, is_kept) {
+            (false, _) => (topic::STATUS, report),
             (true, true) => {
                 if !std::mem::replace(packed, true) {
-                    self.packer.get_or_insert_with(Packer::new).pack(json, &mut self.packed);
+                    self.packer.get_or_insert_with(Packer::new).pack(report, &mut self.packed);
                 }
                 (topic::STATUS_ZSTD, &self.packed[..])
             }

@@ -141,20 +141,23 @@ struct Agent {
     pad: usize,
 }
 
-/// What the outbox keeps of a report: no claim, and padding.
+/// What the outbox keeps of a report: session, sequence, claim, and padding.
 fn encode(report: &Report, pad: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&report.session.to_le_bytes());
     bytes.extend_from_slice(&report.sequence.to_le_bytes());
-    bytes.resize(12 + pad, 0);
+    bytes.extend_from_slice(&report.claim.map_or(u64::MAX, |c| c.from_sequence).to_le_bytes());
+    bytes.resize(20 + pad, 0);
     bytes
 }
 
 fn decode(bytes: &[u8]) -> Report {
+    let number = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().unwrap());
+    let from_sequence = number(12);
     Report {
         session: u32::from_le_bytes(*bytes.first_chunk().unwrap()),
-        sequence: u64::from_le_bytes(*bytes[4..].first_chunk().unwrap()),
-        claim: None,
+        sequence: number(4),
+        claim: (from_sequence != u64::MAX).then_some(Replay { pending: 1, from_sequence }),
     }
 }
 
@@ -211,7 +214,10 @@ impl Agent {
                     world.now += world.random.below(20 * MS);
                     self.hear(world);
                     let report = |claim| Report { session: self.session, sequence, claim };
-                    let bytes = encode(&report(None), self.pad);
+                    // One masternode's claim is kept with the report, those of several are not.
+                    let alone = world.nets.len() == 1;
+                    let kept = if alone { self.life.claim(0, sequence) } else { None };
+                    let bytes = encode(&report(kept), self.pad);
                     let mut handed = Vec::new();
                     for to in 0..world.nets.len() {
                         let claim = self.life.claim(to, sequence);
