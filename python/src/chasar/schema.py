@@ -810,9 +810,10 @@ class Replay(TypedDict):
     A masternode that misses sequence numbers below `from_sequence` will never get them: that gap is
     final. Without this key nothing is waiting, so every gap below this report is final.
 
-    Each masternode of a node is told what waits for itself. A replayed report comes without this key: a
-    clientnode sends again in the order of the sequence numbers, so nothing below it will come after it.
-    Gaps of an earlier session are final with the first report of the running one without this key.
+    Each masternode of a node is told what waits for itself. A replayed report says what was true when
+    it was sampled, or, of a clientnode with several masternodes, nothing; since a clientnode sends again
+    in the order of the sequence numbers, both hold when it arrives too. Gaps of an earlier session are
+    final with the first report of the running one without this key.
     """
 
     from_sequence: int
