@@ -114,9 +114,6 @@ fn main() -> Outcome<()> {
             let samples = load_engine(&recording, size, &engine, kind.program())?;
             engine.took(samples)?;
             println!("{version}: {samples} samples in {:.0} s", begun.elapsed().as_secs_f64());
-            if kind == Kind::VictoriaMetrics {
-                engine.merge()?;
-            }
             std::fs::write(loaded(kind.program()), samples.to_string())?;
         }
         engines.push((kind, version, engine));

@@ -41,6 +41,8 @@ pub enum Kind {
     Execution,
     /// A limit was reached: samples, series (`execution`, 422).
     Limit,
+    /// All queries together hold too much; in a moment it may be answered (`unavailable`, 503).
+    Busy,
     /// Time ran out (`timeout`, 503).
     Timeout,
     /// The source could not read (`internal`, 500).

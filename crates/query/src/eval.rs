@@ -100,13 +100,14 @@ impl Evaluator<'_> {
 
     fn instant(&mut self, selector: &Selector, grid: Grid) -> Result<Vec<Row>> {
         let frame = Frame::new(grid, self.query, &selector.when, self.options.lookback_ms);
-        self.fetched.instant(selector, &frame, &self.meter)
+        self.fetched.newest(selector, &frame, &self.meter, &mut self.notes, |_, value| value)
     }
 
     /// The times of the samples that a selector finds, in seconds.
     pub(crate) fn timestamps(&mut self, selector: &Selector, grid: Grid) -> Result<Vec<Row>> {
         let frame = Frame::new(grid, self.query, &selector.when, self.options.lookback_ms);
-        self.fetched.timestamps(selector, &frame, &self.meter)
+        let seconds = |time_ms: i64, _| time_ms as f64 / 1000.0;
+        self.fetched.newest(selector, &frame, &self.meter, &mut self.notes, seconds)
     }
 
     /// A range selector or a subquery.
@@ -115,7 +116,7 @@ impl Evaluator<'_> {
             Node::Selector(selector) => {
                 let range_ms = selector.range_ms.unwrap_or(self.options.lookback_ms);
                 let frame = Frame::new(grid, self.query, &selector.when, range_ms);
-                let (tracks, folded) = self.fetched.range(selector, &frame);
+                let (tracks, folded) = self.fetched.range(selector, &frame, &self.meter, &mut self.notes)?;
                 Ok(Matrix { tracks, frame, folded })
             }
             Node::Subquery(subquery) => self.subquery(subquery, grid),

@@ -30,7 +30,8 @@
 //! # How it works
 //!
 //! Text becomes a checked tree whose parts know their places. What the selectors need is read from
-//! the [`Source`], each selector once. Then every part is evaluated for all steps at once: an
+//! the [`Source`], each selector once; where one place alone needs a series, it is worked on as it is read
+//! and forgotten. Then every part is evaluated for all steps at once: an
 //! instant vector is a column of values for each series, a window slides over a series' samples
 //! from one end to the other. An instant query is the same with one step.
 
@@ -59,8 +60,8 @@ mod value;
 pub use ast::ValueType;
 pub use error::{Error, Kind, Result, Span};
 pub use labels::{Labels, NAME, Pair};
-pub use limits::Options;
+pub use limits::{Budget, Options};
 pub use matcher::{MatchOp, Matcher};
 pub use parse::{MAX_DEPTH, MAX_TEXT_BYTES, duration_ms, parse_selector};
 pub use query::{Answered, Output, Query, Sample, Series, Stats};
-pub use source::{Answer, Fold, Hints, Request, STALE, Samples, Source, is_stale};
+pub use source::{Answer, Fold, Hints, Read, Request, STALE, Samples, Source, Take, is_stale};

@@ -1,6 +1,6 @@
 //! What a query may cost, and the meter that stops it.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Kind, Result};
 
@@ -11,13 +11,15 @@ pub struct Options<'a> {
     pub lookback_ms: i64,
     /// Resolution of subqueries that say none.
     pub subquery_step_ms: i64,
-    /// Most samples, read or computed, that a query may hold in all.
+    /// Most samples, read or computed, that a query may hold at a time.
     pub max_samples: u64,
     /// Most series of a selector or an intermediate result.
     pub max_series: usize,
     /// Asked now and then; `true` ends the query with [`Kind::Timeout`]. Deadlines and disconnected
     /// clients end a query by this.
-    pub stop: Option<&'a dyn Fn() -> bool>,
+    pub stop: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// What all queries together may hold; none: only this one's limit counts.
+    pub budget: Option<&'a Budget>,
 }
 
 impl Default for Options<'_> {
@@ -28,6 +30,7 @@ impl Default for Options<'_> {
             max_samples: 50_000_000,
             max_series: 1_000_000,
             stop: None,
+            budget: None,
         }
     }
 }
@@ -35,53 +38,118 @@ impl Default for Options<'_> {
 /// How much work passes between two questions whether to stop.
 const WORK_BETWEEN_QUESTIONS: u64 = 1 << 18;
 
-/// Counts what a query uses.
+/// Samples that all queries together may hold at a time, so that many at once do not fill memory.
+#[derive(Debug)]
+pub struct Budget {
+    most: u64,
+    held: AtomicU64,
+}
+
+impl Budget {
+    /// A budget of so many samples, of 8 to 16 bytes each.
+    pub fn new(most: u64) -> Budget {
+        Budget { most, held: AtomicU64::new(0) }
+    }
+
+    /// How many are held now.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, samples: u64) -> Result<()> {
+        let before = self.held.fetch_add(samples, Ordering::Relaxed);
+        if before.saturating_add(samples) > self.most {
+            self.give(samples);
+            return Err(Error {
+                kind: Kind::Busy,
+                message: format!(
+                    "all queries together would hold more than {} samples in memory; try again in a moment",
+                    self.most
+                ),
+                span: None,
+                place: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn give(&self, samples: u64) {
+        self.held.fetch_sub(samples, Ordering::Relaxed);
+    }
+}
+
+/// Counts what a query uses; several threads may work on one.
 pub(crate) struct Meter<'a> {
     options: Options<'a>,
-    samples: Cell<u64>,
-    work: Cell<u64>,
+    samples: AtomicU64,
+    peak: AtomicU64,
+    work: AtomicU64,
 }
 
 impl<'a> Meter<'a> {
     pub(crate) fn new(options: Options<'a>) -> Meter<'a> {
-        Meter { options, samples: Cell::new(0), work: Cell::new(0) }
+        let zero = || AtomicU64::new(0);
+        Meter { options, samples: zero(), peak: zero(), work: zero() }
     }
 
-    /// Before `series` of `samples` each are held.
-    pub(crate) fn hold(&self, series: usize, samples: usize) -> Result<()> {
+    /// More series than one result may have.
+    pub(crate) fn series(&self, series: usize) -> Result<()> {
         if series > self.options.max_series {
             let message = format!("query has {series} series, more than {}", self.options.max_series);
             return Err(Error::limit(message));
         }
+        Ok(())
+    }
+
+    /// Before `series` of `samples` each are held.
+    pub(crate) fn hold(&self, series: usize, samples: usize) -> Result<()> {
+        self.series(series)?;
         let more = (series as u64).saturating_mul(samples as u64);
-        let total = self.samples.get().saturating_add(more);
-        if total > self.options.max_samples {
+        let max = self.options.max_samples;
+        let taken = self.samples.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            held.checked_add(more).filter(|total| *total <= max)
+        });
+        let Ok(before) = taken else {
             let message = format!(
-                "query processing would load too many samples into memory in query execution: more than {}",
-                self.options.max_samples
+                "query processing would load too many samples into memory in query execution: more than {max}"
             );
             return Err(Error::limit(message));
+        };
+        if let Some(budget) = self.options.budget
+            && let Err(error) = budget.take(more)
+        {
+            self.samples.fetch_sub(more, Ordering::Relaxed);
+            return Err(error);
         }
-        self.samples.set(total);
+        self.peak.fetch_max(before + more, Ordering::Relaxed);
         self.work(more)
+    }
+
+    /// What was held is not held any more.
+    pub(crate) fn release(&self, samples: usize) {
+        let samples = samples as u64;
+        self.samples.fetch_sub(samples, Ordering::Relaxed);
+        if let Some(budget) = self.options.budget {
+            budget.give(samples);
+        }
     }
 
     /// Most samples that may still be held.
     pub(crate) fn left(&self) -> u64 {
-        self.options.max_samples.saturating_sub(self.samples.get())
+        self.options.max_samples.saturating_sub(self.samples.load(Ordering::Relaxed))
     }
 
-    /// All samples held so far.
+    /// Most samples that were held at a time.
     pub(crate) fn held(&self) -> u64 {
-        self.samples.get()
+        self.peak.load(Ordering::Relaxed)
     }
 
     /// Some steps of work were or will be done.
     pub(crate) fn work(&self, steps: u64) -> Result<()> {
-        let work = self.work.get().saturating_add(steps.max(1));
-        self.work.set(work);
+        let steps = steps.max(1);
+        let work = self.work.fetch_add(steps, Ordering::Relaxed).saturating_add(steps);
         if work >= WORK_BETWEEN_QUESTIONS {
-            self.work.set(0);
+            self.work.store(0, Ordering::Relaxed);
             if self.options.stop.is_some_and(|stop| stop()) {
                 return Err(Error {
                     kind: Kind::Timeout,
@@ -92,5 +160,13 @@ impl<'a> Meter<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        if let Some(budget) = self.options.budget {
+            budget.give(self.samples.load(Ordering::Relaxed));
+        }
     }
 }

@@ -92,7 +92,7 @@ pub struct Stats {
     pub series: usize,
     /// Samples that were read.
     pub samples: u64,
-    /// Samples that were held, read or computed.
+    /// Most samples that were held at a time, read or computed.
     pub held: u64,
     /// Which tiers the source read.
     pub tiers: Vec<&'static str>,
@@ -253,7 +253,7 @@ impl Query {
                     series: eval.fetched.series,
                     samples: eval.fetched.samples,
                     held: eval.meter.held(),
-                    tiers: eval.fetched.tiers(),
+                    tiers: eval.fetched.tiers().to_vec(),
                 },
             })
         };

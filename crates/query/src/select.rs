@@ -1,6 +1,7 @@
 //! Selectors: what has to be read, reading it once, and the newest sample at each step.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::annotations::Annotations;
 use crate::ast::{At, Expr, Node, Selector, When};
@@ -46,6 +47,7 @@ impl Frame {
     /// Calls `each` with every step and its window of indices, in time linear in samples and steps.
     pub(crate) fn windows(&self, times: &[i64], mut each: impl FnMut(usize, usize, usize)) {
         let (mut from, mut to) = (0, 0);
+        let mut moved = (0, 0);
         for step in 0..self.grid.steps {
             let end = self.instant(step);
             let begin = end.saturating_sub(self.range_ms);
@@ -53,16 +55,28 @@ impl Frame {
                 to = times.partition_point(|t| *t <= end);
                 from = times[..to].partition_point(|t| *t <= begin);
             } else {
-                while times.get(to).is_some_and(|t| *t <= end) {
-                    to += 1;
-                }
-                while from < to && times[from] <= begin {
-                    from += 1;
-                }
+                let before = (from, to);
+                to = after(times, to, moved.1, end);
+                from = after(&times[..to], from, moved.0, begin);
+                moved = (from - before.0, to - before.1);
             }
             each(step, from, to);
         }
     }
+}
+
+/// The first index from `at` on whose time is later than `end`. Samples mostly come evenly, so it is about
+/// as far away as the one before was.
+#[inline]
+fn after(times: &[i64], mut at: usize, moved_before: usize, end: i64) -> usize {
+    let near = at + moved_before.saturating_sub(2);
+    if near > at && times.get(near - 1).is_some_and(|t| *t <= end) {
+        at = near;
+    }
+    while times.get(at).is_some_and(|t| *t <= end) {
+        at += 1;
+    }
+    at
 }
 
 /// Something that has to be read for a query.
@@ -74,93 +88,146 @@ struct Need<'a> {
     uses: usize,
 }
 
-/// Everything that was read for a query.
+impl Need<'_> {
+    fn request(&self, meter: &Meter<'_>) -> Request<'_> {
+        Request {
+            matchers: self.matchers,
+            from_ms: self.from_ms,
+            to_ms: self.to_ms,
+            hints: self.hints,
+            max_samples: meter.left(),
+        }
+    }
+}
+
+/// Everything that is read for a query: what several places need beforehand, all else where it is needed.
 pub(crate) struct Fetched<'a> {
-    found: Vec<(Need<'a>, Answer)>,
+    source: &'a dyn Source,
+    found: Vec<(Need<'a>, Option<Answer>)>,
     pub(crate) samples: u64,
     pub(crate) series: usize,
+    tiers: Vec<&'static str>,
 }
 
 impl<'a> Fetched<'a> {
-    /// Reads all that an expression needs, each selector once.
+    /// Reads what several places of an expression need.
     pub(crate) fn read(
         expr: &'a Expr,
         query: Grid,
-        source: &dyn Source,
+        source: &'a dyn Source,
         options: &Options<'_>,
         meter: &Meter<'_>,
         notes: &mut Annotations<'_>,
     ) -> Result<Fetched<'a>> {
         let mut needs = Vec::new();
         collect(expr, query, query, options, None, &mut needs);
-        let mut fetched = Fetched { found: Vec::new(), samples: 0, series: 0 };
-        for need in needs {
-            let request = Request {
-                matchers: need.matchers,
-                from_ms: need.from_ms,
-                to_ms: need.to_ms,
-                hints: need.hints,
-                max_samples: meter.left(),
-            };
-            let mut answer = source.select(&request)?;
-            let samples: usize = answer.series.iter().map(|s| s.times_ms.len()).sum();
-            meter.hold(answer.series.len(), 0)?;
-            meter.hold(1, samples)?;
-            fetched.samples += samples as u64;
-            fetched.series += answer.series.len();
-            for warning in answer.warnings.drain(..) {
-                notes.pass_on(warning);
+        let found = needs.into_iter().map(|need| (need, None)).collect();
+        let mut fetched = Fetched { source, found, samples: 0, series: 0, tiers: Vec::new() };
+        for at in 0..fetched.found.len() {
+            if fetched.found[at].0.uses > 1 {
+                let answer = fetched.answer(at, meter, notes)?;
+                fetched.found[at].1 = Some(answer);
             }
-            if let Some(bad) = answer.series.iter().find(|s| s.times_ms.len() != s.values.len()) {
-                return Err(Error::source(format!("{} has not a value for each time", bad.labels)));
-            }
-            fetched.found.push((need, answer));
         }
         Ok(fetched)
     }
 
-    /// Which tiers were read.
-    pub(crate) fn tiers(&self) -> Vec<&'static str> {
-        let mut tiers: Vec<_> = self.found.iter().map(|(_, a)| a.tier).filter(|t| !t.is_empty()).collect();
-        tiers.sort_unstable();
-        tiers.dedup();
-        tiers
+    /// All that a need asks for.
+    fn answer(&mut self, at: usize, meter: &Meter<'_>, notes: &mut Annotations<'_>) -> Result<Answer> {
+        let mut answer = self.source.select(&self.found[at].0.request(meter))?;
+        let samples: usize = answer.series.iter().map(|s| s.times_ms.len()).sum();
+        meter.series(answer.series.len())?;
+        meter.hold(1, samples)?;
+        check(&answer.series)?;
+        self.note(answer.series.len(), samples as u64, answer.tier, answer.warnings.drain(..), notes);
+        Ok(answer)
     }
 
-    fn get(&self, selector: &Selector, frame: &Frame) -> Option<&Answer> {
+    fn note(
+        &mut self,
+        series: usize,
+        samples: u64,
+        tier: &'static str,
+        warnings: impl Iterator<Item = String>,
+        notes: &mut Annotations<'_>,
+    ) {
+        self.samples += samples;
+        self.series += series;
+        if let Err(place) = self.tiers.binary_search(&tier)
+            && !tier.is_empty()
+        {
+            self.tiers.insert(place, tier);
+        }
+        warnings.for_each(|warning| notes.pass_on(warning));
+    }
+
+    /// Which tiers were read.
+    pub(crate) fn tiers(&self) -> &[&'static str] {
+        &self.tiers
+    }
+
+    fn find(&self, selector: &Selector, frame: &Frame) -> Option<usize> {
         let (from, to) = frame.bounds();
         self.found
             .iter()
-            .find(|(n, _)| n.from_ms <= from && n.to_ms >= to && n.matchers == selector.matchers)
-            .map(|(_, answer)| answer)
+            .position(|(n, _)| n.from_ms <= from && n.to_ms >= to && n.matchers == selector.matchers)
     }
 
-    /// The newest sample at each step that is not too old.
-    pub(crate) fn instant(&self, selector: &Selector, frame: &Frame, meter: &Meter<'_>) -> Result<Vec<Row>> {
-        self.newest(selector, frame, meter, |_, value| value)
-    }
-
-    /// The time of the newest sample at each step, in seconds.
-    pub(crate) fn timestamps(
-        &self,
+    /// Makes a row of each series that a selector finds, as it is read; `of` also hears whether values
+    /// are folded, and may make none.
+    pub(crate) fn each(
+        &mut self,
         selector: &Selector,
         frame: &Frame,
         meter: &Meter<'_>,
+        notes: &mut Annotations<'_>,
+        of: &(dyn Fn(&Samples, bool) -> Result<Option<Row>> + Sync),
     ) -> Result<Vec<Row>> {
-        self.newest(selector, frame, meter, |time, _| time as f64 / 1000.0)
+        let Some(at) = self.find(selector, frame) else { return Ok(Vec::new()) };
+        let made = |group: &[Samples], folded: bool| -> Result<Vec<Row>> {
+            meter.hold(group.len(), frame.grid.steps)?;
+            group.iter().filter_map(|one| of(one, folded).transpose()).collect()
+        };
+        let (need, known) = &self.found[at];
+        if let Some(answer) = known {
+            return made(&answer.series, answer.folded);
+        }
+        let rows: Mutex<Vec<(usize, Vec<Row>)>> = Mutex::default();
+        let (series, samples) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let read = self.source.stream(&need.request(meter), &|number, group, folded| {
+            let found: usize = group.iter().map(|s| s.times_ms.len()).sum();
+            meter.series(series.fetch_add(group.len(), Ordering::Relaxed) + group.len())?;
+            meter.hold(1, found)?;
+            samples.fetch_add(found as u64, Ordering::Relaxed);
+            check(&group)?;
+            let made = made(&group, folded)?;
+            drop(group);
+            meter.release(found);
+            rows.lock().unwrap_or_else(PoisonError::into_inner).push((number, made));
+            Ok(())
+        })?;
+        self.note(series.into_inner(), samples.into_inner(), read.tier, read.warnings.into_iter(), notes);
+        let mut groups = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let [(_, one)] = &mut groups[..] {
+            return Ok(std::mem::take(one));
+        }
+        groups.sort_unstable_by_key(|(number, _)| *number);
+        let mut rows: Vec<Row> = groups.into_iter().flat_map(|(_, rows)| rows).collect();
+        // Groups are sorted in themselves.
+        rows.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(rows)
     }
 
-    fn newest(
-        &self,
+    /// At each step something of the newest sample that is not too old: of its time and value.
+    pub(crate) fn newest(
+        &mut self,
         selector: &Selector,
         frame: &Frame,
         meter: &Meter<'_>,
-        of: impl Fn(i64, f64) -> f64,
+        notes: &mut Annotations<'_>,
+        of: impl Fn(i64, f64) -> f64 + Sync,
     ) -> Result<Vec<Row>> {
-        let Some(answer) = self.get(selector, frame) else { return Ok(Vec::new()) };
-        meter.hold(answer.series.len(), frame.grid.steps)?;
-        let mut rows = Vec::with_capacity(answer.series.len());
-        for series in &answer.series {
+        self.each(selector, frame, meter, notes, &|series, _| {
             let mut values = Vec::with_capacity(frame.grid.steps);
             let (times, samples) = (&series.times_ms[..], &series.values[..]);
             let mut any = false;
@@ -169,21 +236,40 @@ impl<'a> Fetched<'a> {
                 any |= newest.is_some();
                 values.push(newest.map_or(ABSENT, |at| of(times[at], samples[at])));
             });
-            if any {
-                rows.push(Row { labels: series.labels.clone(), drop_name: false, values });
-            }
-        }
-        Ok(rows)
+            Ok(any.then(|| Row { labels: series.labels.clone(), drop_name: false, values }))
+        })
     }
 
     /// All samples of a range selector, and whether they are folded.
-    pub(crate) fn range(&self, selector: &Selector, frame: &Frame) -> (Vec<Track>, bool) {
-        let Some(answer) = self.get(selector, frame) else { return (Vec::new(), false) };
-        (answer.series.iter().map(track).collect(), answer.folded)
+    pub(crate) fn range(
+        &mut self,
+        selector: &Selector,
+        frame: &Frame,
+        meter: &Meter<'_>,
+        notes: &mut Annotations<'_>,
+    ) -> Result<(Vec<Track>, bool)> {
+        let Some(at) = self.find(selector, frame) else { return Ok((Vec::new(), false)) };
+        let read;
+        let answer = if self.found[at].1.is_some() {
+            self.found[at].1.as_ref()
+        } else {
+            read = self.answer(at, meter, notes)?;
+            Some(&read)
+        };
+        Ok(answer.map_or((Vec::new(), false), |a| (a.series.iter().map(track).collect(), a.folded)))
     }
 }
 
-fn track(series: &Samples) -> Track {
+/// Whether each series has a value for each time.
+fn check(series: &[Samples]) -> Result<()> {
+    match series.iter().find(|s| s.times_ms.len() != s.values.len()) {
+        Some(bad) => Err(Error::source(format!("{} has not a value for each time", bad.labels))),
+        None => Ok(()),
+    }
+}
+
+/// Without the marks that end series.
+pub(crate) fn track(series: &Samples) -> Track {
     let (mut times, mut values) = (series.times_ms.clone(), series.values.clone());
     if values.iter().any(|v| is_stale(*v)) {
         let kept = |at: &usize| !is_stale(series.values[*at]);
@@ -239,6 +325,8 @@ fn collect<'a>(
                 range_ms: selector.range_ms.unwrap_or(0),
                 step_ms: if grid.steps > 1 { grid.step_ms } else { 0 },
                 first_ms: frame.instant(0),
+                newest: selector.range_ms.is_none()
+                    && frame.instant(0) == frame.instant(grid.steps.saturating_sub(1)),
                 fold: call.and_then(|(_, op)| fold(op)),
             };
             let same = |n: &&mut Need<'_>| {

@@ -40,6 +40,8 @@ pub struct Hints {
     pub step_ms: i64,
     /// First instant at which a window (or the lookback) ends; the others follow by `step_ms`.
     pub first_ms: i64,
+    /// Only the newest sample counts: all steps look at the instant `first_ms`.
+    pub newest: bool,
     /// How values of a stretch of time may be folded into one beforehand without changing the
     /// result, as long as no window's edge lies within the stretch. Windows are open on the left
     /// and closed on the right: minutes that begin at :00.000 fit windows that end at :59.999.
@@ -83,6 +85,20 @@ pub struct Answer {
     pub warnings: Vec<String>,
 }
 
+/// Takes series as they are read: the number of their group, the series, and whether values are
+/// [`folded`](Answer::folded). Groups may come in any order and from several threads; each has a number of
+/// its own, and by these numbers they are put in order.
+pub type Take<'a> = dyn Fn(usize, Vec<Samples>, bool) -> Result<()> + Sync + 'a;
+
+/// What was read beside the series that were taken.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// As [`Answer::tier`].
+    pub tier: &'static str,
+    /// As [`Answer::warnings`].
+    pub warnings: Vec<String>,
+}
+
 /// Something that has series.
 pub trait Source {
     /// All series that fit, with their samples. Asked once a query for each selector.
@@ -90,4 +106,14 @@ pub trait Source {
     /// # Errors
     /// [`Error::source`](crate::Error::source) when nothing can be read.
     fn select(&self, request: &Request<'_>) -> Result<Answer>;
+
+    /// The same, handed on in groups, so that never all samples are in memory.
+    ///
+    /// # Errors
+    /// As [`Source::select`], and those of `take`, after which nothing more is to be read.
+    fn stream(&self, request: &Request<'_>, take: &Take<'_>) -> Result<Read> {
+        let answer = self.select(request)?;
+        take(0, answer.series, answer.folded)?;
+        Ok(Read { tier: answer.tier, warnings: answer.warnings })
+    }
 }

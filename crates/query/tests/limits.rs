@@ -1,10 +1,11 @@
 //! Hostile queries end with a limit's error, in little time and memory.
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use chasar_query::{
-    Answer, Answered, Fold, Kind, Labels, MAX_DEPTH, Options, Query, Request, Result, Samples, Source,
+    Answer, Answered, Budget, Fold, Kind, Labels, MAX_DEPTH, Options, Query, Read, Request, Result, Samples,
+    Source, Take,
 };
 
 /// Many series with a sample a second.
@@ -12,20 +13,20 @@ struct Fleet {
     series: usize,
     times_ms: Arc<Vec<i64>>,
     values: Arc<Vec<f64>>,
-    asked: Cell<usize>,
+    asked: AtomicUsize,
 }
 
 impl Fleet {
     fn new(series: usize, seconds: i64) -> Fleet {
         let times_ms = Arc::new((0..seconds).map(|s| s * 1000).collect());
         let values = Arc::new((0..seconds).map(|s| s as f64).collect());
-        Fleet { series, times_ms, values, asked: Cell::new(0) }
+        Fleet { series, times_ms, values, asked: AtomicUsize::new(0) }
     }
 }
 
 impl Source for Fleet {
     fn select(&self, _: &Request<'_>) -> Result<Answer> {
-        self.asked.set(self.asked.get() + 1);
+        self.asked.fetch_add(1, Relaxed);
         let series = (0..self.series)
             .map(|i| Samples {
                 labels: Labels::new([("__name__", "x".to_string()), ("i", i.to_string())]),
@@ -120,15 +121,12 @@ fn pairs_of_series_that_change_are_limited() {
         panic!("a range query gives a matrix")
     };
     assert_eq!((series.len(), series[0].samples.len()), (100, 600));
-    let asked = Cell::new(0);
-    let stop = || {
-        asked.set(asked.get() + 1);
-        asked.get() > 6
-    };
+    let asked = AtomicUsize::new(0);
+    let stop = || asked.fetch_add(1, Relaxed) >= 6;
     let options = Options { lookback_ms: 500, stop: Some(&stop), ..Options::default() };
     // Nothing compares true, so nothing is held.
     let slow = run("many > on () group_left (pid) one", &options).map(|o| o.stats).expect_err("stopped");
-    assert_eq!((slow.kind, asked.get()), (Kind::Timeout, 7));
+    assert_eq!((slow.kind, asked.load(Relaxed)), (Kind::Timeout, 7));
 }
 
 #[test]
@@ -189,15 +187,12 @@ impl Source for Huge {
 #[test]
 fn windows_that_cannot_slide_ask_for_time() {
     for text in ["rate(x_total[1h])", "avg_over_time(x_total[1h])"] {
-        let asked = Cell::new(0);
-        let stop = || {
-            asked.set(asked.get() + 1);
-            asked.get() > 2
-        };
+        let asked = AtomicUsize::new(0);
+        let stop = || asked.fetch_add(1, Relaxed) >= 2;
         let options = Options { stop: Some(&stop), ..Options::default() };
         let query = Query::parse(text).expect("valid");
         let error = query.range(&Huge, 0, 4_999_000, 1_000, &options).map(|o| o.stats).expect_err(text);
-        assert_eq!((error.kind, asked.get()), (Kind::Timeout, 3), "{text}");
+        assert_eq!((error.kind, asked.load(Relaxed)), (Kind::Timeout, 3), "{text}");
     }
     let query = Query::parse("avg_over_time(x_total[1m])").expect("valid");
     let output = query.range(&Huge, 60_000, 120_000, 1_000, &Options::default()).expect("it runs");
@@ -205,14 +200,96 @@ fn windows_that_cannot_slide_ask_for_time() {
     assert!(series[0].samples.iter().all(|(_, v)| (1.34e308..1.36e308).contains(v)), "{:?}", series[0]);
 }
 
+/// Answers while others are under way: it asks what else holds, as many queries at once would.
+struct Beside<'a> {
+    fleet: Fleet,
+    budget: &'a Budget,
+    held: AtomicU64,
+}
+
+impl Source for Beside<'_> {
+    fn select(&self, request: &Request<'_>) -> Result<Answer> {
+        self.held.fetch_max(self.budget.held(), Relaxed);
+        self.fleet.select(request)
+    }
+}
+
+#[test]
+fn all_queries_together_hold_so_much_and_give_it_back() {
+    let budget = Budget::new(150_000);
+    let options = Options { budget: Some(&budget), ..Options::default() };
+    let fleet = || Fleet::new(100, 600);
+    // 60,000 read and 60,100 made; none of it stays.
+    for _ in 0..5 {
+        assert_eq!(kind("x", &fleet(), &options), None);
+        assert_eq!(budget.held(), 0);
+    }
+    // Another query holds 40,000 of them.
+    let other = Budget::new(u64::MAX);
+    let beside = Beside { fleet: fleet(), budget: &budget, held: AtomicU64::new(0) };
+    let run = |text: &str, source: &dyn Source, options: &Options<'_>| {
+        Query::parse(text).expect("valid").range(source, 0, 600_000, 1_000, options).map_err(|e| e.kind)
+    };
+    // What the left side made is held while the right side is read.
+    assert_eq!(run("x + on (i) max_over_time({i=~\".+\"}[1s])", &beside, &options).err(), Some(Kind::Busy));
+    assert_eq!(beside.held.load(Relaxed), 601 + 60_100, "the step column and the left side");
+    assert_eq!(budget.held(), 0, "what failed holds nothing");
+    let wide = Options { budget: Some(&other), ..Options::default() };
+    assert!(run("x + on (i) max_over_time({i=~\".+\"}[1s])", &beside, &wide).is_ok());
+    assert_eq!(other.held(), 0);
+}
+
+/// Hands on a series at a time, from two threads.
+struct Threads(usize);
+
+impl Source for Threads {
+    fn select(&self, _: &Request<'_>) -> Result<Answer> {
+        panic!("all at once is more than is allowed")
+    }
+
+    fn stream(&self, request: &Request<'_>, take: &Take<'_>) -> Result<Read> {
+        let part = |first: usize| -> Result<()> {
+            for at in (first..self.0).step_by(2).rev() {
+                let one = Fleet::new(1, 600).select(request)?.series.remove(0);
+                let labels = Labels::new([("__name__", "x".to_string()), ("i", format!("{at:04}"))]);
+                take(at, vec![Samples { labels, ..one }], false)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let beside = scope.spawn(|| part(1));
+            part(0)?;
+            beside.join().expect("it does not panic")
+        })?;
+        Ok(Read { tier: "raw", ..Read::default() })
+    }
+}
+
+#[test]
+fn series_are_worked_on_as_they_come_and_put_in_order() {
+    let options = Options { max_samples: 3_000, ..Options::default() };
+    let query = Query::parse("max_over_time(x[10s])").expect("valid");
+    let output = query.range(&Threads(1_000), 100_000, 101_000, 1_000, &options).expect("600,000 pass by");
+    assert_eq!((output.stats.samples, output.stats.series), (600_000, 1_000));
+    assert!(output.stats.held <= 3_000);
+    let Answered::Matrix(series) = output.value else { panic!("a range query gives a matrix") };
+    let names: Vec<_> = series.iter().map(|s| s.labels.get("i").unwrap_or_default().to_owned()).collect();
+    assert_eq!(names, (0..1_000).map(|at| format!("{at:04}")).collect::<Vec<_>>());
+    let sum = Query::parse("sum(rate(x[10s]))").expect("valid");
+    let sum = sum.instant(&Threads(1_000), 300_000, &options).expect("one column").value;
+    let Answered::Vector(sum) = sum else { panic!("an instant vector") };
+    assert!((sum[0].value - 1_000.0).abs() < 1e-6, "{sum:?}");
+    // More than is allowed at a time is refused as it comes.
+    let tight = Options { max_samples: 1_000, ..Options::default() };
+    let refused = query.range(&Threads(1_000), 100_000, 101_000, 1_000, &tight).map(|o| o.stats);
+    assert_eq!(refused.expect_err("2,000 values are made").kind, Kind::Limit);
+}
+
 #[test]
 fn time_runs_out() {
     let fleet = Fleet::new(1000, 600);
-    let asked = Cell::new(0);
-    let stop = || {
-        asked.set(asked.get() + 1);
-        asked.get() > 2
-    };
+    let asked = AtomicUsize::new(0);
+    let stop = || asked.fetch_add(1, Relaxed) >= 2;
     for slow in [
         "quantile_over_time(0.5, x[5m])",
         "deriv(x[5m])",
@@ -222,10 +299,10 @@ fn time_runs_out() {
         "label_replace(x, \"i\", \"$1\", \"i\", \"(.*)\")",
         "mad_over_time(x[5m])",
     ] {
-        asked.set(0);
+        asked.store(0, Relaxed);
         let options = Options { stop: Some(&stop), ..Options::default() };
         assert_eq!(kind(slow, &fleet, &options), Some(Kind::Timeout), "{slow}");
-        assert_eq!(asked.get(), 3, "{slow}: it went on after it was stopped");
+        assert_eq!(asked.load(Relaxed), 3, "{slow}: it went on after it was stopped");
     }
 }
 
@@ -256,7 +333,7 @@ fn depth_is_limited_before_the_stack_is() {
         let output = query.instant(&fleet, 9_000, &Options::default()).unwrap_or_else(|e| panic!("{e}"));
         assert!(matches!(output.value, Answered::Vector(v) if v.len() == 1));
     }
-    assert_eq!(fleet.asked.get(), 4, "the same selector is read once a query");
+    assert_eq!(fleet.asked.load(Relaxed), 4, "the same selector is read once a query");
 }
 
 #[test]

@@ -63,6 +63,11 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
+    fn with_room(samples: usize) -> Collected {
+        let (times, values) = (Vec::with_capacity(samples), Vec::with_capacity(samples));
+        Collected { times, values, ..Collected::default() }
+    }
+
     /// Adds a part, whose samples come in the order of time.
     fn part(&mut self, order: u64, times: impl FnOnce(&mut Vec<i64>), values: &[f64]) {
         let before = self.times.len();
@@ -153,6 +158,7 @@ impl Snapshot {
         damage: &mut Vec<Error>,
     ) -> Result<Found> {
         let mut found = Found::new();
+        let expected = self.expected(matched, from, to);
         self.scan(
             Tier::Raw,
             &[Column::Value],
@@ -161,7 +167,8 @@ impl Snapshot {
             to,
             damage,
             |_, pair, order, times, values| {
-                found.entry(pair).or_default().part(order, |out| times.put(out), values);
+                let collected = found.entry(pair).or_insert_with(|| Collected::with_room(expected));
+                collected.part(order, |out| times.put(out), values);
             },
         )?;
         let (mut samples, mut values) = (Vec::new(), Vec::new());
@@ -197,6 +204,23 @@ impl Snapshot {
             }
         }
         Ok(found)
+    }
+
+    /// Samples that files have of a series at one a second; room for as many is made beforehand where
+    /// there are few series, so that lists do not move while they grow.
+    fn expected(&self, matched: &Matched, from: i64, to: i64) -> usize {
+        let most = match matched.metrics.len().saturating_mul(matched.sources.len()) {
+            0..=64 => 1 << 17,
+            65..=1024 => 1 << 12,
+            _ => return 0,
+        };
+        let segments = self.view.segments.iter().map(|open| &open.segment);
+        let times = segments.filter(|s| s.header.tier == Tier::Raw).map(|s| s.times);
+        let within = times
+            .filter(|t| t.0 <= to && t.1 >= from)
+            .fold((i64::MAX, i64::MIN), |all, t| (all.0.min(t.0.max(from)), all.1.max(t.1.min(to))));
+        let seconds = within.1.saturating_sub(within.0) / 1000 + 1;
+        usize::try_from(seconds).unwrap_or(0).min(most)
     }
 
     /// Hands on all that the segments of a tier have of the pairs that fit.
@@ -302,7 +326,7 @@ impl Snapshot {
     }
 
     /// Which of the segment's sources fit.
-    fn sources_in(&self, open: &OpenSegment, matched: &Matched) -> Vec<bool> {
+    pub(crate) fn sources_in(&self, open: &OpenSegment, matched: &Matched) -> Vec<bool> {
         if matched.sources.len() > open.sources.len() / 16 {
             return open.sources.iter().map(|s| matched.sources.contains_key(s)).collect();
         }

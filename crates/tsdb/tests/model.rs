@@ -107,6 +107,36 @@ impl World {
         assert!(wrong.is_empty() && missing.is_empty(), "found {wrong:?} instead of {missing:?}");
     }
 
+    /// All tiles together have what a selection has, and the newest of each series is its last.
+    fn check_tiles(&self) {
+        let (store, _) = self.store.as_ref().unwrap();
+        let snapshot = store.snapshot();
+        for (from_ms, to_ms) in [(i64::MIN, i64::MAX), (START_MS, self.now - 2 * MINUTE)] {
+            let mut all = snapshot.select(&[], from_ms, to_ms).unwrap().series;
+            let newest = all.clone().into_iter().map(|mut series| {
+                series.times_ms.drain(..series.times_ms.len() - 1);
+                series.values.drain(..series.values.len() - 1);
+                series
+            });
+            let mut newest: Vec<_> = newest.collect();
+            let tiles = snapshot.tiles(&[], from_ms, to_ms, 3).unwrap();
+            let together = |read: &dyn Fn(usize) -> chasar_tsdb::Selection<chasar_tsdb::Series>| {
+                let mut series: Vec<_> = (0..tiles.len()).flat_map(|at| read(at).series).collect();
+                series.sort_by(|a, b| a.labels.cmp(&b.labels));
+                series
+            };
+            let bits = |all: &mut Vec<chasar_tsdb::Series>| -> Vec<(String, Vec<(i64, u64)>)> {
+                let of = |s: chasar_tsdb::Series| {
+                    let values = s.values.iter().map(|v| v.to_bits());
+                    (s.labels.to_string(), s.times_ms.iter().copied().zip(values).collect())
+                };
+                std::mem::take(all).into_iter().map(of).collect()
+            };
+            assert_eq!(bits(&mut together(&|at| tiles.read(at).unwrap())), bits(&mut all));
+            assert_eq!(bits(&mut together(&|at| tiles.newest(at).unwrap())), bits(&mut newest));
+        }
+    }
+
     fn power_cut(&mut self) {
         self.store = None;
         for (labels, time, value) in self.pending.drain(..) {
@@ -323,7 +353,9 @@ proptest! {
             world.step(op);
         }
         prop_assert_eq!(world.failures, 0);
+        world.check_tiles();
         world.settle();
+        world.check_tiles();
     }
 
     #[test]

@@ -1,13 +1,23 @@
 //! The store as the query engine reads it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
-use chasar_query::{Answer, Error, Fold, Hints, Kind, Labels, MatchOp, Request, Result, Samples, Source};
-use chasar_tsdb::{Matcher, Rollup, RollupSeries, Selection, Snapshot, Stats, Store, Tier};
+use chasar_query::{
+    Answer, Error, Fold, Hints, Kind, Labels, MatchOp, Read, Request, Result, Samples, Source, Take,
+};
+use chasar_tsdb::{Matcher, Rollup, RollupSeries, Selection, Snapshot, Stats, Store, Tier, Tiles};
 
 /// Samples that are read between two looks whether it is still worth it.
 const SAMPLES_AT_ONCE: usize = 4 << 20;
+/// Samples of a tile, which is read as one: about what caches of processors hold, and worth a thread.
+const SAMPLES_OF_TILE: usize = 1 << 20;
+/// Samples of a page of a whole hour, of which all are decoded for a few.
+const PAGE_SAMPLES: usize = 3600;
+/// With more tiles than that, most are empty.
+const MOST_TILES: usize = 4096;
 /// What comes later than that is not taken, with the longest time that raw samples are kept by default.
 const MOST_LATE_MS: i64 = 31 * 86_400_000;
 /// Files that are named in warnings; of more there is the number.
@@ -21,12 +31,12 @@ const DAMAGE_NAMED: usize = 5;
 pub struct StoreSource<'a> {
     snapshot: Snapshot,
     stats: Stats,
-    stop: Option<&'a dyn Fn() -> bool>,
+    stop: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl<'a> StoreSource<'a> {
     /// What the store has now. `stop` is asked while much is read; `true` ends it.
-    pub fn new(store: &Store, stop: Option<&'a dyn Fn() -> bool>) -> StoreSource<'a> {
+    pub fn new(store: &Store, stop: Option<&'a (dyn Fn() -> bool + Sync)>) -> StoreSource<'a> {
         StoreSource { snapshot: store.snapshot(), stats: store.stats(), stop }
     }
 
@@ -43,12 +53,60 @@ impl<'a> StoreSource<'a> {
         [self.stats.raw, self.stats.minute, self.stats.hour].iter().filter_map(|t| Some(t.times_ms?.0)).min()
     }
 
+    /// Samples that a series has at most if its node reports once a second; a guess that is too low costs
+    /// memory only.
+    fn samples_of_series(&self, request: &Request<'_>) -> usize {
+        let from_ms = request.from_ms.max(self.oldest_ms().unwrap_or(request.from_ms));
+        let seconds = request.to_ms.saturating_sub(from_ms).max(0) / 1000 + 1;
+        usize::try_from(seconds).unwrap_or(usize::MAX).max(PAGE_SAMPLES)
+    }
+
+    /// Reads tiles, on several threads where there are several and it is worth it.
+    fn tiles(&self, tiles: &Tiles, newest: bool, take: &Take<'_>) -> Result<Vec<String>> {
+        let (next, damage) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let ended = AtomicBool::new(false);
+        let work = || -> Result<()> {
+            let mut strings = Strings::default();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= tiles.len() || ended.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                self.stopped()?;
+                let found = if newest { tiles.newest(number) } else { tiles.read(number) };
+                let found = found.map_err(failed)?;
+                if !found.damage.is_empty() {
+                    damage.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings(&found));
+                }
+                let mut times = Times::default();
+                let samples = |one: chasar_tsdb::Series| Samples {
+                    labels: strings.labels(&one.labels),
+                    times_ms: times.shared(one.times_ms),
+                    values: Arc::new(one.values),
+                };
+                take(number, found.series.into_iter().map(samples).collect(), false)?;
+            }
+        };
+        let work = || work().inspect_err(|_| ended.store(true, Ordering::Relaxed));
+        match Helper::engage(tiles.len()) {
+            None => work()?,
+            Some(_helper) => thread::scope(|scope| {
+                let beside = scope.spawn(&work);
+                let own = work();
+                let panicked = || Error::source("a thread that read samples panicked");
+                own.and(beside.join().map_err(|_| panicked())?)
+            })?,
+        }
+        let mut damage = damage.into_inner().unwrap_or_else(PoisonError::into_inner);
+        damage.truncate(DAMAGE_NAMED + 1);
+        Ok(damage)
+    }
+
     fn raw(&self, matchers: &[Matcher], request: &Request<'_>) -> Result<(Vec<Raw>, Vec<String>)> {
         let (from_ms, to_ms) = (request.from_ms, request.to_ms);
         let series = self.snapshot.series_at_most(matchers).map_err(failed)?;
-        // Nodes report once a second; a guess that is too low is found out below.
-        let seconds = to_ms.saturating_sub(from_ms.max(self.oldest_ms().unwrap_or(from_ms))).max(0) / 1000;
-        if series.saturating_mul(seconds.unsigned_abs()) <= SAMPLES_AT_ONCE as u64 {
+        let samples = self.samples_of_series(request) as u64;
+        if series.saturating_mul(samples) <= SAMPLES_AT_ONCE as u64 {
             let found = self.snapshot.select(matchers, from_ms, to_ms).map_err(failed)?;
             let damage = warnings(&found);
             return Ok((found.series.into_iter().map(Into::into).collect(), damage));
@@ -200,6 +258,52 @@ impl Source for StoreSource<'_> {
             values.extend(&one.values[new..]);
         }
         Ok(Answer { series: samples(joined), tier, folded: false, warnings })
+    }
+
+    fn stream(&self, request: &Request<'_>, take: &Take<'_>) -> Result<Read> {
+        self.stopped()?;
+        let matchers: Vec<Matcher> = request.matchers.iter().map(store_matcher).collect::<Result<_>>()?;
+        let at_once = (SAMPLES_OF_TILE / self.samples_of_series(request)).max(1);
+        let tiles =
+            self.snapshot.tiles(&matchers, request.from_ms, request.to_ms, at_once).map_err(failed)?;
+        // Rollups are read as one, and so is what has far more names than any one node.
+        if tiles.len() > MOST_TILES
+            || exact_tier(&request.hints).is_some()
+            || !self.before_samples(request).is_empty()
+        {
+            let answer = self.select(request)?;
+            take(0, answer.series, answer.folded)?;
+            return Ok(Read { tier: answer.tier, warnings: answer.warnings });
+        }
+        let warnings = self.tiles(&tiles, request.hints.newest, take)?;
+        Ok(Read { tier: "raw", warnings })
+    }
+}
+
+/// Threads that help with queries now: with as many as there are other processors, more would only be in
+/// each other's way.
+static HELPERS: AtomicUsize = AtomicUsize::new(0);
+
+/// A thread beside the one that answers.
+struct Helper;
+
+impl Helper {
+    /// None when there is nothing for it to do, or every processor has one already.
+    fn engage(tiles: usize) -> Option<Helper> {
+        if tiles < 2 {
+            return None;
+        }
+        // Asking reads files.
+        static OTHERS: OnceLock<usize> = OnceLock::new();
+        let most = *OTHERS.get_or_init(|| thread::available_parallelism().map_or(0, |all| all.get() - 1));
+        let more = |engaged: usize| (engaged < most).then_some(engaged + 1);
+        HELPERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Helper)
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        HELPERS.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,10 +1,11 @@
 //! Functions of range vectors: one call for all series and steps.
 
 use super::{Window, over_time, rate, regression};
-use crate::ast::{Expr, ValueType};
+use crate::ast::{Expr, Node, ValueType};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::select::Frame;
+use crate::select::{Frame, track};
+use crate::source::Samples;
 use crate::value::{Grid, Row, Track, is_there};
 
 /// What a kernel works on: one series, all its windows.
@@ -77,22 +78,37 @@ pub(crate) fn call(eval: &mut Evaluator<'_>, of: Window, args: &[Expr], grid: Gr
     let mut scalars = scalars.into_iter().map(|(values, _)| values);
     params.first = scalars.next().unwrap_or_default();
     params.second = scalars.next().unwrap_or_default();
-    let matrix = eval.matrix(range, grid)?;
-    eval.meter.hold(matrix.tracks.len(), grid.steps)?;
-    let of = if matrix.folded && of == Window::Count { Window::Sum } else { of };
     let keeps_name = matches!(of, Window::Last | Window::First);
-    let mut rows = Vec::with_capacity(matrix.tracks.len());
-    for track in matrix.tracks {
-        let windows = Windows::new(&track, &matrix.frame);
-        eval.meter.work((track.times.len() + grid.steps) as u64)?;
-        let values = kernel(of, &windows, &params, &mut |work| eval.meter.work(work))?;
-        if !values.iter().any(|v| is_there(*v)) {
-            continue;
+    // Evaluated before: what makes rows holds on to the meter.
+    let subquery = match &range.bare().node {
+        Node::Selector(_) => None,
+        _ => Some(eval.matrix(range, grid)?),
+    };
+    let meter = &eval.meter;
+    let row = |track: Track, frame: &Frame, folded: bool| -> Result<Option<Row>> {
+        let windows = Windows::new(&track, frame);
+        meter.work((track.times.len() + grid.steps) as u64)?;
+        let of = if folded && of == Window::Count { Window::Sum } else { of };
+        let values = kernel(of, &windows, &params, &mut |work| meter.work(work))?;
+        let any = values.iter().any(|v| is_there(*v));
+        Ok(any.then_some(Row { labels: track.labels, drop_name: track.drop_name || !keeps_name, values }))
+    };
+    let rows = match (&range.bare().node, subquery) {
+        (Node::Selector(selector), _) => {
+            let range_ms = selector.range_ms.unwrap_or(eval.options.lookback_ms);
+            let frame = Frame::new(grid, eval.query, &selector.when, range_ms);
+            let row = |series: &Samples, folded: bool| row(track(series), &frame, folded);
+            eval.fetched.each(selector, &frame, meter, &mut eval.notes, &row)?
         }
-        if matches!(of, Window::Rate | Window::Increase) {
-            eval.notes.not_a_counter(range.span, track.labels.name());
+        (_, matrix) => {
+            let matrix = matrix.ok_or_else(|| Error::execution(range.span, "not a range vector"))?;
+            meter.hold(matrix.tracks.len(), grid.steps)?;
+            let rows = matrix.tracks.into_iter().map(|track| row(track, &matrix.frame, matrix.folded));
+            rows.filter_map(Result::transpose).collect::<Result<_>>()?
         }
-        rows.push(Row { labels: track.labels, drop_name: track.drop_name || !keeps_name, values });
+    };
+    if matches!(of, Window::Rate | Window::Increase) {
+        rows.iter().for_each(|row| eval.notes.not_a_counter(range.span, row.labels.name()));
     }
     Ok(rows)
 }

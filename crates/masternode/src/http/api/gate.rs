@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
+use chasar_query::Budget;
 use tokio::sync::Semaphore;
 
 use super::reply::Failure;
@@ -16,9 +17,15 @@ pub(crate) const CONCURRENT: usize = 20;
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Says whether to stop: nobody waits for the answer any more, or time is over.
-pub(crate) type Stop<'a> = dyn Fn() -> bool + 'a;
+pub(crate) type Stop<'a> = dyn Fn() -> bool + Sync + 'a;
 
-pub(crate) struct Gate(Arc<Semaphore>);
+/// Samples that all of them together may hold in memory: twice what one may, of 8 to 16 bytes each.
+const MOST_SAMPLES: u64 = 100_000_000;
+
+pub(crate) struct Gate {
+    room: Arc<Semaphore>,
+    budget: Arc<Budget>,
+}
 
 /// Tells the work that nobody waits for it any more when it is dropped.
 struct Gone(Arc<AtomicBool>);
@@ -31,7 +38,12 @@ impl Drop for Gone {
 
 impl Gate {
     pub(crate) fn new() -> Gate {
-        Gate(Arc::new(Semaphore::new(CONCURRENT)))
+        Gate { room: Arc::new(Semaphore::new(CONCURRENT)), budget: Arc::new(Budget::new(MOST_SAMPLES)) }
+    }
+
+    /// What all queries share.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        self.budget.clone()
     }
 
     /// Works on a thread beside that of HTTP. The connection stays open meanwhile.
@@ -43,7 +55,7 @@ impl Gate {
     ) -> Result<Response, Failure> {
         let deadline = Instant::now() + timeout;
         let _held = busy.hold();
-        let permit = match tokio::time::timeout(timeout, self.0.clone().acquire_owned()).await {
+        let permit = match tokio::time::timeout(timeout, self.room.clone().acquire_owned()).await {
             Ok(Ok(permit)) => permit,
             _ => return Err(Failure::timeout("query timed out in query queue")),
         };

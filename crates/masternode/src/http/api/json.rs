@@ -91,17 +91,29 @@ fn sample(time_ms: i64, value: f64, out: &mut Vec<u8>) {
 /// Seconds, with three decimals when they are not whole.
 fn time(ms: i64, out: &mut Vec<u8>) {
     let (seconds, rest) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
-    let sign = if ms < 0 { "-" } else { "" };
-    let _ = match rest {
-        0 => write!(out, "{sign}{seconds}"),
-        _ => write!(out, "{sign}{seconds}.{rest:03}"),
-    };
+    if ms < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
+    if rest > 0 {
+        let digit = |n: u64| b'0' + (n % 10) as u8;
+        out.extend_from_slice(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+    }
 }
 
 /// A number as Prometheus writes it: the shortest digits that read back as the same, with an exponent
 /// of at least two digits below 1e-6 and from 1e21 on.
 fn number(value: f64, out: &mut Vec<u8>) {
     let size = value.abs();
+    // Most are in the middle, where no exponent is written by anyone.
+    if (1e-4..1e15).contains(&size) {
+        if value as i64 as f64 == value {
+            out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
+        } else {
+            out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+        }
+        return;
+    }
     let _ = if value.is_nan() {
         out.write_all(b"NaN")
     } else if value.is_infinite() {
@@ -146,6 +158,24 @@ mod tests {
             (f64::NEG_INFINITY, "-Inf"),
         ] {
             assert_eq!(written(|out| number(value, out)), text);
+        }
+        let mut random = 1_u64;
+        for i in 0..100_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let whole = (random >> 40) as f64;
+            for value in
+                [whole, whole / 1000.0, -whole / 7.0, whole * 1e9, f64::from_bits(random), whole / 1e12]
+            {
+                if !value.is_finite() {
+                    continue;
+                }
+                let text = written(|out| number(value, out));
+                assert_eq!(text.parse::<f64>().map(f64::to_bits).ok(), Some(value.to_bits()), "{value} {i}");
+                if (1e-6..1e21).contains(&value.abs()) {
+                    // Halfway between two shortest texts either will do.
+                    assert_eq!(text.len(), value.to_string().len(), "{text} {value}");
+                }
+            }
         }
         for (ms, text) in [(0, "0"), (1500, "1.500"), (1_700_000_000_007, "1700000000.007"), (-1, "-0.001")] {
             assert_eq!(written(|out| time(ms, out)), text);

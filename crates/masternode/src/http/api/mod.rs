@@ -121,12 +121,15 @@ async fn answer(asked: Asked, sources: Sources, gate: Arc<Gate>, busy: Busy, req
         Ok(timeout) => timeout,
         Err(failure) => return Err(failure).into_response(gzip),
     };
+    let budget = gate.budget();
     let work = move |stop: &Stop<'_>| {
         let now_ms = sources.clock.now().unix_ms;
         let store = || sources.store.as_ref().ok_or_else(no_history);
         let result = match asked.endpoint {
-            Endpoint::Query => store().and_then(|store| query::instant(store, &params, now_ms, stop)),
-            Endpoint::QueryRange => store().and_then(|store| query::range(store, &params, stop)),
+            Endpoint::Query => {
+                store().and_then(|store| query::instant(store, &params, now_ms, stop, &budget))
+            }
+            Endpoint::QueryRange => store().and_then(|store| query::range(store, &params, stop, &budget)),
             Endpoint::QueryExemplars => query::exemplars(&params),
             Endpoint::FormatQuery => query::format(&params),
             Endpoint::ParseQuery => query::tree(&params),

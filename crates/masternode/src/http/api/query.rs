@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chasar_query::{Options, Output, Query};
+use chasar_query::{Budget, Options, Output, Query};
 use chasar_tsdb::Store;
 use serde_json::{Value, json};
 
@@ -20,12 +20,18 @@ pub(crate) fn instant(
     params: &Params,
     now_ms: i64,
     stop: &Stop<'_>,
+    budget: &Budget,
 ) -> Result<Reply, Failure> {
     let at_ms = params.time("time", Some(now_ms))?;
-    run(store, params, stop, |query, source, options| query.instant(source, at_ms, options))
+    run(store, params, stop, budget, |query, source, options| query.instant(source, at_ms, options))
 }
 
-pub(crate) fn range(store: &Store, params: &Params, stop: &Stop<'_>) -> Result<Reply, Failure> {
+pub(crate) fn range(
+    store: &Store,
+    params: &Params,
+    stop: &Stop<'_>,
+    budget: &Budget,
+) -> Result<Reply, Failure> {
     let (start_ms, end_ms) = (params.time("start", None)?, params.time("end", None)?);
     if end_ms < start_ms {
         return Err(invalid("end", "end timestamp must not be before start time"));
@@ -40,19 +46,22 @@ pub(crate) fn range(store: &Store, params: &Params, stop: &Stop<'_>) -> Result<R
                    resolution (?step=XX)";
         return Err(Failure::bad_data(why));
     }
-    run(store, params, stop, |query, source, options| query.range(source, start_ms, end_ms, step_ms, options))
+    run(store, params, stop, budget, |query, source, options| {
+        query.range(source, start_ms, end_ms, step_ms, options)
+    })
 }
 
 fn run(
     store: &Store,
     params: &Params,
     stop: &Stop<'_>,
+    budget: &Budget,
     answer: impl FnOnce(&Query, &StoreSource<'_>, &Options<'_>) -> chasar_query::Result<Output>,
 ) -> Result<Reply, Failure> {
     let limit = params.limit("limit")?;
     let begun = Instant::now();
     let query = parsed(params)?;
-    let mut options = Options { stop: Some(&stop), ..Options::default() };
+    let mut options = Options { stop: Some(&stop), budget: Some(budget), ..Options::default() };
     if let text @ [_, ..] = params.get("lookback_delta").as_bytes() {
         let text = std::str::from_utf8(text).unwrap_or_default();
         let ms = duration(text)

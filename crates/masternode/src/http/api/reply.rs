@@ -75,6 +75,7 @@ impl From<chasar_query::Error> for Failure {
             Kind::Parse => super::params::invalid("query", &message),
             Kind::Execution | Kind::Limit => Failure::execution(message),
             Kind::Timeout => Failure::timeout(message),
+            Kind::Busy => Failure::unavailable(message),
             _ => Failure::internal(message),
         }
     }
@@ -94,9 +95,9 @@ pub(crate) fn takes_gzip(headers: &HeaderMap) -> bool {
 pub(crate) fn response(result: Result<Reply, Failure>, gzip: bool) -> Response {
     let (status, body) = match result {
         Ok(reply) => {
-            let mut body = Vec::with_capacity(reply.data.len() + 64);
-            body.extend_from_slice(b"{\"status\":\"success\",\"data\":");
-            body.extend_from_slice(&reply.data);
+            // In place: an answer can have many megabytes.
+            let mut body = reply.data;
+            body.splice(0..0, b"{\"status\":\"success\",\"data\":".iter().copied());
             for (name, texts) in [("warnings", &reply.warnings), ("infos", &reply.infos)] {
                 if !texts.is_empty() {
                     let texts = Value::from(texts.clone());
