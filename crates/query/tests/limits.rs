@@ -267,11 +267,12 @@ impl Source for Threads {
 
 #[test]
 fn series_are_worked_on_as_they_come_and_put_in_order() {
-    let options = Options { max_samples: 3_000, ..Options::default() };
+    let options = Options { max_samples: 4_000, ..Options::default() };
     let query = Query::parse("max_over_time(x[10s])").expect("valid");
     let output = query.range(&Threads(1_000), 100_000, 101_000, 1_000, &options).expect("600,000 pass by");
     assert_eq!((output.stats.samples, output.stats.series), (600_000, 1_000));
-    assert!(output.stats.held <= 3_000);
+    // A column of values for each, and what two threads have at hand.
+    assert!(output.stats.held <= 2 + 2_000 + 2 * 600, "{}", output.stats.held);
     let Answered::Matrix(series) = output.value else { panic!("a range query gives a matrix") };
     let names: Vec<_> = series.iter().map(|s| s.labels.get("i").unwrap_or_default().to_owned()).collect();
     assert_eq!(names, (0..1_000).map(|at| format!("{at:04}")).collect::<Vec<_>>());

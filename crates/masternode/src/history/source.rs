@@ -91,7 +91,7 @@ impl<'a> StoreSource<'a> {
         match Helper::engage(tiles.len()) {
             None => work()?,
             Some(_helper) => thread::scope(|scope| {
-                let beside = scope.spawn(&work);
+                let beside = scope.spawn(work);
                 let own = work();
                 let panicked = || Error::source("a thread that read samples panicked");
                 own.and(beside.join().map_err(|_| panicked())?)
