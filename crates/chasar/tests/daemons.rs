@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use support::{Running, chasar, folder, text};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A masternode on ports of the system's choice.
 struct Masternode {

@@ -416,7 +416,7 @@ fn a_snapshot_has_all_that_was_acknowledged_while_somebody_writes() {
             }
         });
         let _stop = StopAtEnd(&stop);
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while acknowledged.load(Ordering::Relaxed) < 0 && std::time::Instant::now() < deadline {
             std::thread::yield_now();
         }

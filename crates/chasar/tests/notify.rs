@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use support::{Running, chasar, folder};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// What the daemon is told to keep; it speaks three times as often.
 const WATCHDOG: Duration = Duration::from_millis(600);
 /// So long without a word, and five were left out.

@@ -56,7 +56,7 @@ impl Terminal {
 
     /// Waits until `text` was drawn.
     fn until(&mut self, text: &str) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !self.seen.contains(text) {
             let left = deadline.saturating_duration_since(Instant::now());
             let piece = self.pieces.recv_timeout(left);
@@ -71,7 +71,7 @@ impl Terminal {
 
     /// Waits for the end; the exit code, and everything that was drawn.
     fn end(mut self) -> (Option<i32>, String) {
-        let (code, _, _) = Running { child: self.child }.end(Duration::from_secs(20));
+        let (code, _, _) = Running { child: self.child }.end(Duration::from_secs(60));
         while let Ok(piece) = self.pieces.recv_timeout(Duration::from_secs(5)) {
             self.seen += &String::from_utf8_lossy(&piece);
         }

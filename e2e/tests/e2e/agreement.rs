@@ -12,7 +12,7 @@ use chasar_tsdb::{MatchOp, Matcher, NAME, Options, Store};
 use crate::prometheus::{self, Others};
 use crate::series_kinds::{Kind, NOT_THERE, kind};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 /// Slow families are read apart and may be so much older than their report; also, a scrape takes a while.
 const BEFORE_MS: i64 = 2_500;
 const AFTER_MS: i64 = 500;

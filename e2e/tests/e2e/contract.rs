@@ -7,7 +7,7 @@ use chasar_e2e::report::assert_2016;
 use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until, workspace};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Set, the recorded example is written anew from this computer.
 const RECORD: &str = "CHASAR_RECORD_EXAMPLE";

@@ -6,7 +6,7 @@ use chasar_e2e::ledger::Counts;
 use chasar_e2e::namespace::{Cut, Wire};
 use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A masternode and a subscriber at one end of a wire.
 struct Stage {

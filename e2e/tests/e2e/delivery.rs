@@ -8,7 +8,7 @@ use chasar_e2e::program::Signal;
 use chasar_e2e::zmtp::Connection;
 use chasar_e2e::{Clientnode, Ledger, Masternode, Site, Subscriber, until};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Most that a masternode may grow by a subscriber that does not read: its queue has 10,000 messages, here of
 /// 12 KiB each.

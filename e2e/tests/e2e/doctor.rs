@@ -12,7 +12,7 @@ use chasar_e2e::zmtp::Connection;
 use chasar_e2e::{Clientnode, Masternode, Program, Site, until, workspace};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What the doctor said.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use chasar_bench::recording::Recording;
 use chasar_e2e::swarm::Swarm;
 use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 const NODES: u64 = 500;
 
 /// Some reports of this computer.
@@ -62,7 +62,7 @@ fn five_hundred_nodes_come_stay_and_go() {
 
     swarm.leave();
     // Simulated nodes hang up without a good-bye.
-    masternode.count("down", NODES, Duration::from_secs(15));
+    masternode.count("down", NODES, SOON);
     masternode.count("live", 1, SOON);
     let (_, twice) = streamed(&subscriber);
     assert!(twice.is_empty(), "{} reports came twice: {:?}", twice.len(), &twice[..twice.len().min(5)]);

@@ -10,7 +10,7 @@ use chasar_e2e::peer::Peer;
 use chasar_e2e::report::assert_2016;
 use chasar_e2e::{Clientnode, Masternode, Namespace, Place, Program, Site, Subscriber, until, workspace};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Runs a subscriber beside a masternode and a clientnode, and looks at what it gets.
 fn a_subscriber_gets_two_frames(make: fn(&Site, &Masternode) -> Subscriber) {

@@ -7,7 +7,7 @@ use chasar_e2e::peer::Peer;
 use chasar_e2e::wait::always;
 use chasar_e2e::{Site, until};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn count(peer: &Peer) -> usize {
     peer.messages(0).len()

@@ -14,7 +14,7 @@ use chasar_e2e::{Clientnode, Masternode, Place, Program, Site, Subscriber, http,
 use chasar_tsdb::storage::Disk;
 use chasar_tsdb::{Matcher, NAME, Options, Store};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// For how long the link is cut; the figure in the documents was taken with 600.
 fn cut_seconds() -> Duration {

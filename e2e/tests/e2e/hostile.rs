@@ -9,7 +9,7 @@ use chasar_e2e::zmtp::{Connection, frame, frame_head, greeting, ready};
 use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until};
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// How much larger than before a masternode may stay after strangers have gone. The allocator keeps some.
 const LEFT_OVER_BYTES: u64 = 24 << 20;

@@ -7,7 +7,7 @@ use chasar_e2e::wait::always;
 use chasar_e2e::{Clientnode, Masternode, Site, Subscriber, until};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn stage(interval: &str) -> (Site, Masternode, Subscriber, Clientnode) {
     let site = Site::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chasar_e2e::{Place, Program, Site, http, until, workspace};
 use serde::Deserialize;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// As Prometheus answers a query.
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use chasar_e2e::clientnode::{self, clean};
 use chasar_e2e::program::Signal;
 use chasar_e2e::{Clientnode, Masternode, Program, Site, Subscriber, until, workspace};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 /// A service manager waits longer before it kills; nothing of ours has more to do than this.
 const DEADLINE: Duration = Duration::from_secs(5);
 

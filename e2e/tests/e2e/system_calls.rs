@@ -6,7 +6,7 @@ use std::time::Duration;
 use chasar_e2e::program::Signal;
 use chasar_e2e::{Clientnode, Masternode, Program, Site, Subscriber, until};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Processes on the host while it is measured, at least.
 const PROCESSES: u64 = 400;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::series_kinds::{Kind, NOT_THERE, kind};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A gauge is compared in so many rounds and must agree in one: it may jump while it is read.
 const ROUNDS: usize = 4;
@@ -286,7 +286,7 @@ fn processor_time_agrees_with_a_program_that_knows_its_own() {
         let share = (at - number(0, "at")) / (number(1, "at") - number(0, "at"));
         Some(number(0, "cpu_seconds") + share * (number(1, "cpu_seconds") - number(0, "cpu_seconds")))
     };
-    let compared = until(Duration::from_secs(30), "six reports beside the truth", || {
+    let compared = until(Duration::from_secs(60), "six reports beside the truth", || {
         let reports: Vec<Value> = stage.subscriber.messages().iter().map(|m| m.json()).collect();
         let compared: Vec<(f64, f64)> = reports
             .windows(2)

@@ -12,7 +12,7 @@ use chasar_wire::Report;
 
 use crate::site::{Site, config, report, until};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// All series of a name: labels, and the samples.
 fn stored(folder: &Path, name: &str) -> Vec<(String, Vec<(i64, f64)>)> {

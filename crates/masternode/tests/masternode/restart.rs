@@ -7,7 +7,7 @@ use chasar_masternode::{Masternode, StartError};
 
 use crate::site::{Site, config, get, report, until};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Sends these and waits until the masternode has taken or dropped all of them.
 fn send(site: &Site, sequences: &[u64]) {

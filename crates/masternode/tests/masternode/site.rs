@@ -10,7 +10,7 @@ use chasar_masternode::{Config, Endpoint, HttpConfig, Masternode, Running};
 use chasar_wire::{Report, encode};
 use serde_json::Value;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks again and again until there is an answer; says what was there instead when time is over.
 #[track_caller]
