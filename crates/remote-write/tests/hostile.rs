@@ -107,7 +107,7 @@ fn empty_series_and_samples_take_no_memory() {
     }
     let mut bytes = vec![0x0a, 0x80, 0x89, 0x7a];
     bytes.extend_from_slice(&series);
-    let limits = Limits::default();
+    let limits = Limits { samples: 1_000_000, ..Limits::default() };
     let mut request = Request::new(Version::V1, &bytes, &limits).unwrap();
     let Ok(Some(chasar_remote_write::Item::Series(series))) = request.next_item() else { panic!() };
     assert_eq!((series.samples_total, series.samples().count()), (1_000_000, 1_000_000));

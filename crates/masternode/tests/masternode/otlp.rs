@@ -45,8 +45,9 @@ fn what_opentelemetry_sends_is_named_as_prometheus_names_it() {
     }
     let said = get(&running, "/api/v1/metadata?metric=requests_total", "").body;
     assert!(said.contains("Requests served.") && said.contains("counter"), "{said}");
-    assert_eq!(metric(&running, "chasar_receive_messages_total{result=\"stored\"}"), 2.0);
-    assert_eq!(metric(&running, "chasar_receive_messages_total{result=\"partly_stored\"}"), 2.0);
+    // The SDK sends again what was not answered in time.
+    assert!(metric(&running, "chasar_receive_messages_total{result=\"stored\"}") >= 2.0);
+    assert!(metric(&running, "chasar_receive_messages_total{result=\"partly_stored\"}") >= 2.0);
     // The SDK's last turn has nothing new since the one before.
     assert!(metric(&running, "chasar_receive_samples_refused_total{reason=\"delta\"}") >= 1.0);
     assert!(metric(&running, "chasar_receive_samples_refused_total{reason=\"native_histogram\"}") >= 1.0);
