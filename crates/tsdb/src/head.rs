@@ -115,25 +115,80 @@ struct Single {
     commit: u64,
 }
 
-/// The samples of a series that came by themselves, by time: however they come, the place of one is
-/// found by bisection.
+/// Up to so many samples that came out of order are kept in one run.
+const RUN: usize = 64;
+
+/// The samples of a series that came by themselves. However they come, each is moved only a few times:
+/// those out of order are in runs of their own, and runs of a size are merged.
 #[derive(Default)]
 struct Singles {
+    /// By time.
     list: Vec<Single>,
+    /// The others; most series have none.
+    late: Option<Box<Runs>>,
+}
+
+/// Each by time, of no two is the older one less than twice as long.
+#[derive(Default)]
+struct Runs {
+    runs: Vec<Vec<Single>>,
 }
 
 impl Singles {
-    /// Where a sample of this time is, or would be.
-    fn place(&self, time: i64) -> Result<usize, usize> {
-        match self.list.last() {
-            Some(last) if last.time < time => Err(self.list.len()),
-            _ => self.list.binary_search_by_key(&time, |p| p.time),
-        }
+    fn has(&self, time: i64) -> bool {
+        has_time(&self.list, time) || self.runs().iter().any(|run| has_time(run, time))
     }
 
-    fn has(&self, time: i64) -> bool {
-        self.place(time).is_ok()
+    fn runs(&self) -> &[Vec<Single>] {
+        self.late.as_ref().map_or(&[], |late| &late.runs)
     }
+
+    fn len(&self) -> usize {
+        self.list.len() + self.runs().iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// All samples, those of a run by time.
+    fn iter(&self) -> impl Iterator<Item = &Single> {
+        self.list.iter().chain(self.runs().iter().flatten())
+    }
+
+    /// Adds a sample of a time that there is none of.
+    fn add(&mut self, single: Single) {
+        if self.list.last().is_none_or(|last| last.time < single.time) {
+            self.list.push(single);
+            return;
+        }
+        let runs = &mut self.late.get_or_insert_default().runs;
+        match runs.last_mut() {
+            Some(run) if run.len() < RUN => {
+                let place = run.partition_point(|p| p.time < single.time);
+                run.insert(place, single);
+                return;
+            }
+            _ => runs.push(vec![single]),
+        }
+        // Without the one just begun.
+        while runs.len() > 2 && runs[runs.len() - 3].len() < 2 * runs[runs.len() - 2].len() {
+            let newer = runs.remove(runs.len() - 2);
+            let older = runs.len() - 2;
+            merge(&mut runs[older], newer);
+        }
+        if runs[0].len() >= self.list.len().max(RUN) {
+            let newer = runs.remove(0);
+            merge(&mut self.list, newer);
+        }
+    }
+}
+
+fn has_time(run: &[Single], time: i64) -> bool {
+    // Most samples come in order.
+    run.last().is_some_and(|last| last.time >= time) && run.binary_search_by_key(&time, |p| p.time).is_ok()
+}
+
+/// The sort finds the two runs and merges them.
+fn merge(run: &mut Vec<Single>, other: Vec<Single>) {
+    run.extend(other);
+    run.sort_by_key(|p| p.time);
 }
 
 /// A part of the head.
@@ -216,11 +271,11 @@ impl Pane {
         let in_rows =
             self.rows.get(&source).is_some_and(|rows| rows.blocks.iter().any(|b| has(b, metric, time)));
         let singles = self.singles.entry(source).or_default().entry(metric).or_default();
-        let (Err(place), false) = (singles.place(time), in_rows) else {
+        if in_rows || singles.has(time) {
             return Applied { samples: 0, duplicates: 1 };
-        };
+        }
         self.bytes += size_of::<Single>() + if singles.list.is_empty() { ENTRY_BYTES } else { 0 };
-        singles.list.insert(place, Single { time, value, commit });
+        singles.add(Single { time, value, commit });
         self.samples += 1;
         Applied { samples: 1, duplicates: 0 }
     }
@@ -253,7 +308,7 @@ impl Pane {
         let blocks = self.rows.get(&source).map_or(&[][..], |r| &r.blocks).iter();
         let in_rows: usize = blocks.filter(|b| b.layout.slot(metric).is_some()).map(|b| b.times.len()).sum();
         let singles = self.singles.get(&source).and_then(|s| s.get(&metric));
-        in_rows + singles.map_or(0, |s| s.list.len())
+        in_rows + singles.map_or(0, Singles::len)
     }
 
     /// Appends the samples of a series between two times (both included) that came with a commit up
@@ -289,7 +344,7 @@ impl Pane {
         }
         if let Some(singles) = self.singles.get(&source).and_then(|s| s.get(&metric)) {
             let within = |p: &&Single| p.commit <= until && (from..=to).contains(&p.time);
-            out.extend(singles.list.iter().filter(within).map(|p| (p.time, p.value)));
+            out.extend(singles.iter().filter(within).map(|p| (p.time, p.value)));
         }
         if !out[begin..].is_sorted_by_key(|p| p.0) {
             out[begin..].sort_by_key(|p| p.0);
@@ -299,7 +354,7 @@ impl Pane {
     /// The time of each row and single sample.
     pub(crate) fn all_times(&self) -> impl Iterator<Item = i64> {
         let rows = self.rows.values().flat_map(|r| r.blocks.iter().flat_map(|b| b.times.iter().copied()));
-        let singles = self.singles.values().flat_map(|s| s.values().flat_map(|l| &l.list).map(|p| p.time));
+        let singles = self.singles.values().flat_map(|s| s.values().flat_map(Singles::iter).map(|p| p.time));
         rows.chain(singles)
     }
 
@@ -374,5 +429,40 @@ mod tests {
         let mut out = Vec::new();
         pane.series(5, 0, (10, 19), 2, &mut out);
         assert_eq!(out, [(10, 3.0)]);
+    }
+
+    #[test]
+    fn no_sample_is_moved_often_whatever_the_order() {
+        const COUNT: i64 = 40_000;
+        let descending = |i| COUNT - i;
+        // A block of new ones, then the block before.
+        let in_blocks = |i| (COUNT / 1_000 - i / 1_000) * 1_000 + i % 1_000;
+        let scattered = |i| i * 7_919 % COUNT;
+        let ascending = |i| i;
+        for (order, most_runs) in
+            [(&descending as &dyn Fn(i64) -> i64, 15), (&in_blocks, 15), (&scattered, 15), (&ascending, 0)]
+        {
+            let mut pane = Pane::new(None, 0);
+            for i in 0..COUNT {
+                assert_eq!(pane.sample(5, 1, order(i), i as f64, 1).samples, 1);
+                if i % 1_000 == 999 {
+                    let singles = &pane.singles[&5][&1];
+                    let runs = singles.runs();
+                    assert!(runs.len() <= most_runs, "{} runs", runs.len());
+                    let grow =
+                        |pair: &[Vec<Single>]| pair[0].len() >= 2 * pair[1].len() || pair[1].len() <= RUN;
+                    assert!(runs.windows(2).all(grow), "merges are of samples of other sizes");
+                    assert_eq!(singles.len() as i64, i + 1);
+                }
+            }
+            for i in 0..COUNT {
+                assert_eq!(pane.sample(5, 1, order(i), 0.5, 2).duplicates, 1);
+            }
+            let all = series(&pane, 1, 1);
+            assert!(all.len() as i64 == COUNT && all.is_sorted_by(|a, b| a.0 < b.0));
+            assert!((0..COUNT).all(|i| all[(order(i) - all[0].0) as usize] == (order(i), i as f64)));
+            assert_eq!(pane.samples_at_most(5, 1), all.len());
+            assert_eq!(pane.times(), Some((all[0].0, all[all.len() - 1].0)));
+        }
     }
 }
