@@ -33,7 +33,7 @@ pub struct Summary {
 /// When the message is malformed, or breaks a limit.
 pub fn read(message: &[u8], limits: &Limits, sink: &mut dyn Sink) -> Result<Summary, Error> {
     within("bytes", message.len(), limits.message_bytes)?;
-    let mut walk = Walk { limits, sink, summary: Summary::default() };
+    let mut walk = Walk { limits, sink, summary: Summary::default(), samples: 0 };
     let mut reader = Reader::new(message);
     while let Some((number, field)) = reader.field()? {
         if number == 1 {
@@ -51,6 +51,7 @@ struct Walk<'s> {
     limits: &'s Limits,
     sink: &'s mut dyn Sink,
     summary: Summary,
+    samples: usize,
 }
 
 /// A metric, of which points are read.
@@ -213,7 +214,7 @@ impl Walk<'_> {
             }
         }
         let point = Point::new(metric, attributes, nanos, flags);
-        Ok((point.time_ms, self.put(metric, &point, "", metric.kind, None, value)))
+        Ok((point.time_ms, self.put(metric, &point, "", metric.kind, None, value)?))
     }
 
     fn histogram(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<(i64, bool), Error> {
@@ -235,9 +236,9 @@ impl Walk<'_> {
         let point = Point::new(metric, attributes, nanos, flags);
         let mut is_taken = true;
         if let Some(sum) = sum {
-            is_taken &= self.put(metric, &point, "_sum", MetricKind::Unknown, None, sum);
+            is_taken &= self.put(metric, &point, "_sum", MetricKind::Unknown, None, sum)?;
         }
-        is_taken &= self.put(metric, &point, "_count", MetricKind::Counter, None, count as f64);
+        is_taken &= self.put(metric, &point, "_count", MetricKind::Counter, None, count as f64)?;
         let mut below = 0u64;
         for (bits, of_bucket) in bounds.iter().zip(&counts) {
             below = below.saturating_add(*of_bucket);
@@ -246,10 +247,10 @@ impl Walk<'_> {
                 continue;
             }
             let le = Some(("le", bound.to_string()));
-            is_taken &= self.put(metric, &point, "_bucket", MetricKind::Counter, le, below as f64);
+            is_taken &= self.put(metric, &point, "_bucket", MetricKind::Counter, le, below as f64)?;
         }
         let le = Some(("le", "+Inf".to_owned()));
-        is_taken &= self.put(metric, &point, "_bucket", MetricKind::Counter, le, count as f64);
+        is_taken &= self.put(metric, &point, "_bucket", MetricKind::Counter, le, count as f64)?;
         Ok((point.time_ms, is_taken))
     }
 
@@ -280,11 +281,11 @@ impl Walk<'_> {
             }
         }
         let point = Point::new(metric, attributes, nanos, flags);
-        let mut is_taken = self.put(metric, &point, "_sum", MetricKind::Unknown, None, sum);
-        is_taken &= self.put(metric, &point, "_count", MetricKind::Counter, None, count as f64);
+        let mut is_taken = self.put(metric, &point, "_sum", MetricKind::Unknown, None, sum)?;
+        is_taken &= self.put(metric, &point, "_count", MetricKind::Counter, None, count as f64)?;
         for (quantile, value) in quantiles {
             let label = Some(("quantile", quantile.to_string()));
-            is_taken &= self.put(metric, &point, "", MetricKind::Gauge, label, value);
+            is_taken &= self.put(metric, &point, "", MetricKind::Gauge, label, value)?;
         }
         Ok((point.time_ms, is_taken))
     }
@@ -297,7 +298,9 @@ impl Walk<'_> {
         kind: MetricKind,
         label: Option<(&str, String)>,
         value: f64,
-    ) -> bool {
+    ) -> Result<bool, Error> {
+        self.samples += 1;
+        within("samples", self.samples, self.limits.samples)?;
         let name = format!("{}{suffix}", metric.name);
         let part = label.as_ref().map(|(name, _)| *name);
         let of_point = point.labels.iter().filter(|(name, _)| Some(name.as_str()) != part);
@@ -306,7 +309,7 @@ impl Walk<'_> {
         all.push((NAME, &name));
         all.extend(label.as_ref().map(|(name, value)| (*name, value.as_str())));
         let value = if point.has_value { value } else { STALE };
-        self.sink.sample(&all, kind, point.time_ms, value)
+        Ok(self.sink.sample(&all, kind, point.time_ms, value))
     }
 }
 

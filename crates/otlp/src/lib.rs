@@ -59,10 +59,12 @@ pub struct Limits {
     pub attributes: usize,
     /// Buckets of a histogram, quantiles of a summary.
     pub parts: usize,
+    /// Samples of a message: a point of a histogram or a summary is several, and takes few bytes for each.
+    pub samples: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { message_bytes: 64 << 20, points: 500_000, attributes: 128, parts: 2_000 }
+        Limits { message_bytes: 64 << 20, points: 500_000, attributes: 128, parts: 2_000, samples: 500_000 }
     }
 }

@@ -316,6 +316,7 @@ fn limits_are_kept() {
         (Limits { message_bytes: message.len() - 1, ..wide }, "bytes"),
         (Limits { points: 2, ..wide }, "points"),
         (Limits { attributes: 2, ..wide }, "attributes"),
+        (Limits { samples: 2, ..wide }, "samples"),
     ] {
         match read(&message, &limits, &mut Seen::default()) {
             Err(Error::TooMany { what: said, .. }) => assert_eq!(said, what),
@@ -327,6 +328,37 @@ fn limits_are_kept() {
     let message = request(&[], vec![metric("h", "", histogram)]);
     let limits = Limits { parts: 4, ..wide };
     assert!(matches!(read(&message, &limits, &mut Seen::default()), Err(Error::TooMany { .. })));
+}
+
+/// Counts, and remembers nothing.
+#[derive(Default)]
+struct Counting(usize);
+
+impl Sink for Counting {
+    fn sample(&mut self, _: &[(&str, &str)], _: MetricKind, _: i64, _: f64) -> bool {
+        self.0 += 1;
+        true
+    }
+
+    fn family(&mut self, _: &str, _: MetricKind, _: &str, _: &str) {}
+
+    fn rejected(&mut self, _: Rejection, _: &str, _: u64) {}
+}
+
+#[test]
+fn samples_of_two_bytes_are_no_bomb() {
+    let limits = Limits::default();
+    // Each quantile is an empty message: a tag and a length of 0.
+    let quantiles = vec![proto::Quantile::default(); limits.parts];
+    let point = proto::Summary { quantiles, ..Default::default() };
+    let points = vec![point; limits.samples / limits.parts + 1];
+    let message = request(&[], vec![metric("s", "", Data::Summary(proto::Summaries { points }))]);
+    assert!(message.len() < 3 * limits.samples);
+    let mut counting = Counting::default();
+    match read(&message, &limits, &mut counting) {
+        Err(Error::TooMany { what: "samples", .. }) => assert_eq!(counting.0, limits.samples),
+        other => panic!("{other:?}"),
+    }
 }
 
 proptest! {
