@@ -245,6 +245,12 @@ impl Store {
         SeriesHandle::new(&self.shared, labels, kind)
     }
 
+    /// The series with these labels, if its name is made of what is known already: it takes no more memory
+    /// for names then.
+    pub fn known_series(&self, labels: &Labels) -> Option<SeriesHandle> {
+        SeriesHandle::known(&self.shared, labels)
+    }
+
     /// Times of samples that a commit at `now_ms` takes: not older than raw samples are kept, and not
     /// too far ahead.
     pub fn takes(&self, now_ms: i64) -> RangeInclusive<i64> {

@@ -36,6 +36,16 @@ impl SeriesHandle {
         let metric = names.metrics.number(&metric, kind);
         SeriesHandle { source, layout: LayoutHandle(names.layout(vec![metric])) }
     }
+
+    /// None when a part of its name is not known.
+    pub(crate) fn known(shared: &Shared, labels: &Labels) -> Option<SeriesHandle> {
+        let (source, metric) = labels.split(&shared.options.source_labels);
+        let mut names = write(&shared.names);
+        names.sources.find(&source)?;
+        let metric = names.metrics.find(&metric)?;
+        let source = SourceHandle(names.source(&source));
+        Some(SeriesHandle { source, layout: LayoutHandle(names.layout(vec![metric])) })
+    }
 }
 
 /// What became of the samples of a commit.

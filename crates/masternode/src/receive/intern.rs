@@ -89,10 +89,12 @@ impl Intern {
         if self.handles.len() >= self.max_series {
             return Err(NotTaken::TooManySeries(self.max_series));
         }
-        if self.store.name_bytes() >= self.max_name_bytes {
-            return Err(NotTaken::TooManyNames);
-        }
-        let handle = self.store.series(&labels, kind(name));
+        let handle = if self.store.name_bytes() < self.max_name_bytes {
+            self.store.series(&labels, kind(name))
+        } else {
+            // One that the store knows, of before a start or from a node, takes no more.
+            self.store.known_series(&labels).ok_or(NotTaken::TooManyNames)?
+        };
         self.handles.insert(key, Known { handle: handle.clone(), used: self.now });
         Ok(handle)
     }
@@ -175,5 +177,12 @@ mod tests {
             .count();
         assert!(refused > 900, "{refused}");
         assert_eq!(taken(&mut intern, &[("__name__", "x"), ("i", &format!("0{value}"))]), Ok(()));
+
+        // After a start nobody remembers which series came, but the store knows their names.
+        let mut anew = Intern::new(intern.store.clone(), 1_000_000);
+        anew.max_name_bytes = 100_000;
+        let first = format!("0{value}");
+        assert_eq!(taken(&mut anew, &[("__name__", "x"), ("i", &first)]), Ok(()));
+        assert_eq!(taken(&mut anew, &[("__name__", "y"), ("i", &first)]), Err(NotTaken::TooManyNames));
     }
 }
