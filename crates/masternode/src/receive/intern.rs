@@ -57,8 +57,12 @@ impl Intern {
     /// What follows comes now, by the monotonic clock.
     pub(crate) fn begin(&mut self, now: Duration) {
         self.now = now;
-        let is_due = self.looked.is_none_or(|at| now.saturating_sub(at) >= LOOK);
-        if self.handles.len() >= self.max_series && is_due {
+        let since = self.looked.map_or(Duration::MAX, |at| now.saturating_sub(at));
+        // Without a need too: a name that is held is never forgotten.
+        let is_due = since >= IDLE
+            || since >= LOOK
+                && (self.handles.len() >= self.max_series || self.store.name_bytes() >= self.max_name_bytes);
+        if is_due {
             self.looked = Some(now);
             self.handles.retain(|_, known| now.saturating_sub(known.used) < IDLE);
         }
@@ -184,5 +188,25 @@ mod tests {
         let first = format!("0{value}");
         assert_eq!(taken(&mut anew, &[("__name__", "x"), ("i", &first)]), Ok(()));
         assert_eq!(taken(&mut anew, &[("__name__", "y"), ("i", &first)]), Err(NotTaken::TooManyNames));
+    }
+
+    #[test]
+    fn names_of_idle_series_are_let_go() {
+        let (_folder, mut intern) = intern(1_000_000);
+        intern.max_name_bytes = 2_000;
+        let mut said = Vec::new();
+        for (second, name) in [(0, "a"), (1, "b"), (601, "b"), (602, "b"), (1_202, "b")] {
+            intern.begin(Duration::from_secs(second));
+            assert_eq!(taken(&mut intern, &[("__name__", name)]), Ok(()));
+            said.push(intern.len());
+        }
+        assert_eq!(said, [1, 2, 1, 1, 1], "looked for without a need, every ten minutes");
+        let large = "x".repeat(2_000);
+        assert_eq!(taken(&mut intern, &[("__name__", &large)]), Ok(()));
+        for (second, expected) in [(1_210, 2), (1_220, 2), (1_790, 2), (1_803, 1)] {
+            intern.begin(Duration::from_secs(second));
+            assert_eq!(taken(&mut intern, &[("__name__", "b")]), Ok(()));
+            assert_eq!(intern.len(), expected, "at {second} s");
+        }
     }
 }
