@@ -53,6 +53,13 @@ pub(crate) fn read(
         if let Some(said) = &series.metadata {
             families.say(name, said);
         }
+        // Only a series of which something is stored takes a place among them.
+        if !series.samples().any(|sample| takes.contains(&sample.time_ms)) {
+            for sample in series.samples() {
+                out_of_time(&mut refused, &takes, sample.time_ms, series.labels);
+            }
+            continue;
+        }
         let said = series.metadata.map(|said| kind(said.kind));
         let handle = intern.series(series.labels, |name| said.unwrap_or_else(|| families.kind_of(name)));
         let handle = match handle {

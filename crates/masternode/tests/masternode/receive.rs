@@ -127,6 +127,7 @@ fn of_what_cannot_be_stored_the_sender_is_told() {
         assert!(answer.head.contains("samples-written: 1\r\n"), "{answer:?}");
         assert!(answer.head.contains("histograms-written: 0\r\n"), "{answer:?}");
     }
+    assert_eq!(metric(&running, "chasar_receive_series"), 1.0, "one of which nothing is stored is none");
     assert_eq!(value(&running, "good", now_ms), json!("1"));
     assert_eq!(value(&running, "{__name__=~'old|new|twice|x|',job!='chasar'}", now_ms), Value::Null);
     assert_eq!(metric(&running, "chasar_receive_samples_refused_total{reason=\"labels\"}"), 3.0);
