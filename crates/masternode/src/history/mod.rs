@@ -227,8 +227,12 @@ impl History {
             let Ok(entries) = self.entries.try_recv() else { break };
             self.take(book, entries);
         }
+        // Who sent it has gone, and sends it again.
+        if first.answer.is_closed() {
+            return;
+        }
+        let mut samples = first.samples.len();
         let mut batches = vec![first];
-        let mut samples = batches[0].samples.len();
         while samples < RECEIVED_AT_ONCE
             && let Ok(batch) = self.batches.try_recv()
         {

@@ -25,9 +25,9 @@ const PROTOBUF: &str = "application/x-protobuf";
 /// Memory for bodies that wait, KiB.
 const ROOM_KIB: u32 = 64 << 10;
 /// A body waits so long for room, and so long in the queue; then its sender is told to come again.
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(5);
 /// After that the store does not answer: it waits for its disk.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// When who is put off may come again, seconds.
 const AGAIN_SECONDS: u64 = 5;
 

@@ -32,7 +32,7 @@ pub(crate) const DELIVERIES: usize = 16;
 /// Batches between this thread and that of the history.
 pub(crate) const BATCHES: usize = 2;
 /// The history thread does not wait for a disk for longer when all is well.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,10 @@ impl Receive {
         let mut families = Families::default();
         let mut message = Vec::new();
         while let Some(Delivery { format, body, answer, _room }) = self.deliveries.blocking_recv() {
+            // Who sent it has gone, and sends it again.
+            if answer.is_closed() {
+                continue;
+            }
             let now = self.clock.now();
             // The last third of the memory for samples that are in no file yet is for reports alone.
             if self.store.head_bytes() >= self.memory_bytes / 3 * 2 {
@@ -105,6 +109,7 @@ impl Receive {
             match read {
                 Err(verdict) => drop(answer.send(verdict)),
                 Ok((samples, verdict)) if samples.is_empty() => drop(answer.send(verdict)),
+                Ok(_) if answer.is_closed() => {}
                 Ok((samples, verdict)) => self.hand_on(Batch { samples, verdict, answer }),
             }
         }
