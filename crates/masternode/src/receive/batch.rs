@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chasar_tsdb::SeriesHandle;
 use tokio::sync::oneshot;
@@ -12,6 +14,27 @@ pub(crate) struct Batch {
     /// What to say once they are stored.
     pub(crate) verdict: Verdict,
     pub(crate) answer: oneshot::Sender<Verdict>,
+    pub(crate) _load: Load,
+}
+
+/// What batches that are not stored yet will take of the store's memory, until they are dropped.
+#[derive(Debug)]
+pub(crate) struct Load {
+    bytes: usize,
+    under_way: Arc<AtomicUsize>,
+}
+
+impl Load {
+    pub(crate) fn new(bytes: usize, under_way: &Arc<AtomicUsize>) -> Load {
+        under_way.fetch_add(bytes, Ordering::Relaxed);
+        Load { bytes, under_way: under_way.clone() }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.under_way.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// What is told to a sender.

@@ -32,6 +32,8 @@ pub(crate) struct Intern {
     keys: [RandomState; 2],
     max_series: usize,
     max_name_bytes: usize,
+    /// Handles given since what came last began.
+    asked: usize,
     now: Duration,
     looked: Option<Duration>,
 }
@@ -49,6 +51,7 @@ impl Intern {
             keys: [RandomState::new(), RandomState::new()],
             max_series,
             max_name_bytes: MAX_NAME_BYTES,
+            asked: 0,
             now: Duration::ZERO,
             looked: None,
         }
@@ -57,6 +60,7 @@ impl Intern {
     /// What follows comes now, by the monotonic clock.
     pub(crate) fn begin(&mut self, now: Duration) {
         self.now = now;
+        self.asked = 0;
         let since = self.looked.map_or(Duration::MAX, |at| now.saturating_sub(at));
         // Without a need too: a name that is held is never forgotten.
         let is_due = since >= IDLE
@@ -70,6 +74,11 @@ impl Intern {
 
     pub(crate) fn len(&self) -> usize {
         self.handles.len()
+    }
+
+    /// How many handles were given of the message that began last.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked
     }
 
     /// The handle of a series. Labels may come in any order; one without a value is none.
@@ -86,6 +95,7 @@ impl Intern {
         let key = self.key(labels);
         if let Some(known) = self.handles.get_mut(&key) {
             known.used = self.now;
+            self.asked += 1;
             return Ok(known.handle.clone());
         }
         let labels = Labels::new(labels.iter().copied()).map_err(NotTaken::Labels)?;
@@ -99,6 +109,7 @@ impl Intern {
             // One that the store knows, of before a start or from a node, takes no more.
             self.store.known_series(&labels).ok_or(NotTaken::TooManyNames)?
         };
+        self.asked += 1;
         self.handles.insert(key, Known { handle: handle.clone(), used: self.now });
         Ok(handle)
     }

@@ -12,6 +12,7 @@ mod otlp;
 mod write;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use chasar_remote_write::Version;
@@ -23,7 +24,7 @@ use crate::config::ReceiveConfig;
 use crate::message::Counts;
 use crate::running::Clock;
 
-pub(crate) use batch::{Batch, Reason, Verdict};
+pub(crate) use batch::{Batch, Load, Reason, Verdict};
 pub(crate) use families::Families;
 use intern::Intern;
 
@@ -31,6 +32,10 @@ use intern::Intern;
 pub(crate) const DELIVERIES: usize = 16;
 /// Batches between this thread and that of the history.
 pub(crate) const BATCHES: usize = 2;
+/// What a sample takes of the history's memory, and a series beside its samples, bytes; about as the
+/// store counts it.
+const SAMPLE_BYTES: usize = 24;
+const SERIES_BYTES: usize = 96;
 /// The history thread does not wait for a disk for longer when all is well.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -77,16 +82,19 @@ impl Receive {
         let mut intern = Intern::new(self.store.clone(), self.config.max_series);
         let mut families = Families::default();
         let mut message = Vec::new();
+        let under_way = Arc::<AtomicUsize>::default();
+        // The last third of the memory for samples that are in no file yet is for reports alone.
+        let most_bytes = self.memory_bytes / 3 * 2;
+        let is_too_much = "the history has too much in memory that is in no file yet; try again later";
         while let Some(Delivery { format, body, answer, _room }) = self.deliveries.blocking_recv() {
             // Who sent it has gone, and sends it again.
             if answer.is_closed() {
                 continue;
             }
             let now = self.clock.now();
-            // The last third of the memory for samples that are in no file yet is for reports alone.
-            if self.store.head_bytes() >= self.memory_bytes / 3 * 2 {
-                let busy = "the history has too much in memory that is in no file yet; try again later";
-                let _ = answer.send(Verdict::busy(busy));
+            let taken_bytes = || self.store.head_bytes() + under_way.load(Ordering::Relaxed);
+            if taken_bytes() >= most_bytes {
+                let _ = answer.send(Verdict::busy(is_too_much));
                 continue;
             }
             let takes = self.store.takes(now.unix_ms);
@@ -110,7 +118,20 @@ impl Receive {
                 Err(verdict) => drop(answer.send(verdict)),
                 Ok((samples, verdict)) if samples.is_empty() => drop(answer.send(verdict)),
                 Ok(_) if answer.is_closed() => {}
-                Ok((samples, verdict)) => self.hand_on(Batch { samples, verdict, answer }),
+                Ok((samples, verdict)) => {
+                    let bytes = samples.len() * SAMPLE_BYTES + intern.asked() * SERIES_BYTES;
+                    if bytes > most_bytes {
+                        drop(answer.send(Verdict::Malformed(format!(
+                            "its samples take about {bytes} bytes of memory, more than the {most_bytes} there are \
+                             for them (--history-memory); send smaller batches"
+                        ))));
+                    } else if taken_bytes() + bytes > most_bytes {
+                        drop(answer.send(Verdict::busy(is_too_much)));
+                    } else {
+                        let _load = Load::new(bytes, &under_way);
+                        self.hand_on(Batch { samples, verdict, answer, _load });
+                    }
+                }
             }
         }
         Ok(())
@@ -123,5 +144,66 @@ impl Receive {
             let busy = "the history is busy, or ends; try again later";
             let _ = batch.answer.send(Verdict::busy(busy));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::running::Clock;
+    use chasar_remote_write::{Message, Sample};
+    use chasar_tsdb::NAME;
+    use crossbeam_channel::bounded;
+    use tokio::sync::Semaphore;
+
+    /// What becomes of messages of so many samples, of which the senders of some have gone, while nothing
+    /// is stored; and how many batches are handed on.
+    fn answers(memory_bytes: usize, messages: &[(usize, bool)]) -> (Vec<Option<Verdict>>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = chasar_tsdb::storage::Disk::open(folder.path()).unwrap();
+        let (store, _) = Store::open(Arc::new(disk), chasar_tsdb::Options::default()).unwrap();
+        let (sender, deliveries) = mpsc::channel(DELIVERIES);
+        let (batches, handed_on) = bounded(8);
+        let (families, config) = (Arc::default(), ReceiveConfig::default());
+        let (clock, counts) = (Clock::new(), Arc::default());
+        let receive = Receive { deliveries, batches, store, families, config, memory_bytes, clock, counts };
+        let room = Arc::new(Semaphore::new(messages.len()));
+        let mut replies = Vec::new();
+        for (samples, is_gone) in messages {
+            let mut message = Message::new(Version::V1);
+            let now_ms = clock.now().unix_ms;
+            let samples = (0..*samples).map(|i| Sample { time_ms: now_ms - i as i64, value: 1.0 });
+            message.series([(NAME, "x")], samples, None);
+            let mut body = Vec::new();
+            message.pack(&mut body);
+            let (answer, reply) = oneshot::channel();
+            let room = room.clone().try_acquire_owned().unwrap();
+            let format = Format::Write(Version::V1);
+            sender.try_send(Delivery { format, body, answer, _room: room }).ok().unwrap();
+            replies.push((!is_gone).then_some(reply));
+        }
+        drop(sender);
+        receive.run().unwrap();
+        let mut reply = |reply: Option<oneshot::Receiver<Verdict>>| reply?.try_recv().ok();
+        let batches = handed_on.len();
+        (replies.into_iter().map(&mut reply).collect(), batches)
+    }
+
+    #[test]
+    fn who_does_not_wait_is_not_served() {
+        let (said, batches) = answers(1 << 30, &[(10, true), (10, false), (10, true)]);
+        assert_eq!((said.iter().flatten().count(), batches), (0, 1));
+    }
+
+    #[test]
+    fn memory_is_counted_before_it_is_taken() {
+        // 1,000 samples take 24 kB and a little.
+        let (said, batches) =
+            answers(90_000, &[(1_000, false), (1_000, false), (1_000, false), (3_000, false)]);
+        assert_eq!(batches, 2, "what waits to be stored counts");
+        let [None, None, Some(Verdict::Busy(_)), Some(Verdict::Malformed(why))] = &said[..] else {
+            panic!("{said:?}");
+        };
+        assert!(why.contains("smaller batches"), "{why}");
     }
 }
