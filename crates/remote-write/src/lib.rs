@@ -189,7 +189,7 @@ impl Default for Limits {
             series: 200_000,
             labels: 64,
             symbols: 500_000,
-            samples: 2_000_000,
+            samples: 500_000,
         }
     }
 }

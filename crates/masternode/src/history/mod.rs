@@ -76,7 +76,7 @@ pub(crate) enum Question {
 const WAITING_REPORTS: usize = 16_384;
 /// Entries of a batch: the queue is bounded in batches.
 const BATCH: usize = 256;
-/// Samples that others sent are committed together up to about so many: reports wait no longer.
+/// Samples that others sent are committed together up to so many: reports wait no longer.
 const RECEIVED_AT_ONCE: usize = 50_000;
 /// The rest waits so long for the thread when the core ends; a stop has 5 seconds in all.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -220,17 +220,14 @@ impl History {
         }
     }
 
-    /// Stores what others sent, and tells them. Reports that wait go first; what else was sent meanwhile
-    /// is committed along.
+    /// Stores what others sent, and tells them. Reports that wait go first, and between the parts of much
+    /// that is received; what else was sent meanwhile is committed along.
     fn store_received(&mut self, book: &mut Book, first: Batch) {
-        for _ in 0..self.entries.len() {
-            let Ok(entries) = self.entries.try_recv() else { break };
-            self.take(book, entries);
-        }
         // Who sent it has gone, and sends it again.
         if first.answer.is_closed() {
             return;
         }
+        self.take_waiting(book);
         let mut samples = first.samples.len();
         let mut batches = vec![first];
         while samples < RECEIVED_AT_ONCE
@@ -239,20 +236,44 @@ impl History {
             samples += batch.samples.len();
             batches.push(batch);
         }
-        let now_ms = self.clock.now().unix_ms;
-        let stored = match &mut self.scribe {
-            Some(scribe) => {
-                batches.iter().for_each(|batch| scribe.received(&batch.samples));
-                scribe.commit(now_ms)
-            }
-            None => Err("there is none".into()),
-        };
+        let stored = self.store_in_parts(book, &batches);
         for Batch { verdict, answer, .. } in batches {
             // Who sent it may have gone.
             let _ = answer.send(match &stored {
                 Ok(()) => verdict,
                 Err(why) => Verdict::busy(&format!("the history cannot be written: {why}")),
             });
+        }
+    }
+
+    /// Who is told that some of it is not stored sends all of it again, which changes nothing of the rest.
+    fn store_in_parts(&mut self, book: &mut Book, batches: &[Batch]) -> Result<(), String> {
+        let mut room = RECEIVED_AT_ONCE;
+        for batch in batches {
+            let mut rest = &batch.samples[..];
+            while !rest.is_empty() {
+                let (part, later) = rest.split_at(rest.len().min(room));
+                self.scribe.as_mut().ok_or("there is none")?.received(part);
+                (rest, room) = (later, room - part.len());
+                if room == 0 {
+                    self.commit_received()?;
+                    self.take_waiting(book);
+                    room = RECEIVED_AT_ONCE;
+                }
+            }
+        }
+        self.commit_received()
+    }
+
+    fn commit_received(&mut self) -> Result<(), String> {
+        let now_ms = self.clock.now().unix_ms;
+        self.scribe.as_mut().ok_or("there is none")?.commit(now_ms)
+    }
+
+    fn take_waiting(&mut self, book: &mut Book) {
+        for _ in 0..self.entries.len() {
+            let Ok(entries) = self.entries.try_recv() else { break };
+            self.take(book, entries);
         }
     }
 

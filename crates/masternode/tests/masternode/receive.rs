@@ -237,6 +237,25 @@ fn who_sends_too_much_is_put_off_or_refused() {
     running.stop(PATIENCE).unwrap();
 }
 
+/// From new to old, as a backfill may come, and more than is stored at once.
+#[test]
+fn a_large_message_is_stored_in_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Masternode::start(receiving(folder.path())).unwrap();
+    let now_ms = now_ms();
+    let mut message = Message::new(Version::V2);
+    for of in ["a", "b", "c"] {
+        let samples = (0..40_000).map(|i| sample(now_ms - i, 1.0));
+        message.series([(NAME, "many"), ("of", of)], samples, None);
+    }
+    let answer = send(&running, &mut message);
+    assert_eq!(answer.status, 204, "{answer:?}");
+    assert!(answer.head.contains("samples-written: 120000\r\n"), "{answer:?}");
+    assert_eq!(value(&running, "sum(count_over_time(many[1m]))", now_ms), json!("120000"));
+    assert_eq!(metric(&running, "chasar_receive_samples_total"), 120_000.0);
+    running.stop(PATIENCE).unwrap();
+}
+
 struct Sender(Child);
 
 impl Drop for Sender {
