@@ -65,6 +65,8 @@ pub(crate) struct Scribe {
     writer: Writer,
     up: LayoutHandle,
     max_name_bytes: usize,
+    /// Whether the last commit was whole.
+    is_good: bool,
     /// Samples that were not stored since their names would have been too many.
     pub(crate) unnamed: u64,
 }
@@ -72,7 +74,7 @@ pub(crate) struct Scribe {
 impl Scribe {
     pub(crate) fn new(writer: Writer) -> Result<Scribe, LabelError> {
         let up = writer.layout([(&Labels::new([(NAME, "up")])?, Kind::Gauge)]);
-        Ok(Scribe { writer, up, max_name_bytes: MAX_NAME_BYTES, unnamed: 0 })
+        Ok(Scribe { writer, up, max_name_bytes: MAX_NAME_BYTES, is_good: true, unnamed: 0 })
     }
 
     /// Makes all that was kept durable; what is wrong with the store is in its health.
@@ -80,11 +82,22 @@ impl Scribe {
     /// # Errors
     /// Why some of it was not stored; it is counted by the store, and said by the upkeep.
     pub(crate) fn commit(&mut self, now_ms: i64) -> Result<(), String> {
-        match self.writer.commit(now_ms) {
+        let done = match self.writer.commit(now_ms) {
             Ok(done) if done.refused > 0 => Err("its memory is full".into()),
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
-        }
+        };
+        self.is_good = done.is_ok();
+        done
+    }
+
+    /// Where the last commit failed, commits what was kept: a disk that has room for reports alone gets
+    /// them without what is received, whose senders have it still.
+    ///
+    /// # Errors
+    /// As [`Scribe::commit`].
+    pub(crate) fn commit_reports(&mut self, now_ms: i64) -> Result<(), String> {
+        if self.is_good { Ok(()) } else { self.commit(now_ms) }
     }
 
     /// Takes samples that were received.

@@ -248,6 +248,8 @@ impl History {
 
     /// Who is told that some of it is not stored sends all of it again, which changes nothing of the rest.
     fn store_in_parts(&mut self, book: &mut Book, batches: &[Batch]) -> Result<(), String> {
+        let now_ms = self.clock.now().unix_ms;
+        self.scribe.as_mut().ok_or("there is none")?.commit_reports(now_ms)?;
         let mut room = RECEIVED_AT_ONCE;
         for batch in batches {
             let mut rest = &batch.samples[..];
