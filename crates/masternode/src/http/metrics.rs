@@ -41,7 +41,16 @@ pub(crate) async fn page(
     }
     let of_itself = instance.is_none() && job.is_none_or(|job| job == "masternode");
     let of_nodes = job.is_none_or(|job| job == "chasar");
-    let head = if of_itself { render(&sources) } else { String::new() };
+    let head = if of_itself {
+        // The store is asked for its size, which waits while a commit is applied.
+        let sources = sources.clone();
+        let Ok(head) = tokio::task::spawn_blocking(move || render(&sources)).await else {
+            return no_answer();
+        };
+        head
+    } else {
+        String::new()
+    };
     let body = if of_nodes {
         let Some(newest) = newest(&sources, instance.cloned()).await else { return no_answer() };
         if let (Some(instance), true) = (instance, newest.is_empty()) {
