@@ -45,6 +45,8 @@ pub struct Series<'r, 'a> {
     /// Names and values as they came; [`check_labels`](crate::check_labels) says whether they are as
     /// they have to be.
     pub labels: &'r [(&'a str, &'a str)],
+    /// How many there are: of more than [`Limits::labels`] the rest is not in `labels`.
+    pub labels_total: usize,
     /// Samples.
     pub samples_total: usize,
     /// Samples that are native histograms; what they say is not read.
@@ -158,6 +160,7 @@ impl<'a> Request<'a> {
         self.labels.clear();
         self.references.clear();
         let (mut samples_total, mut histograms_total, mut exemplars_total) = (0, 0, 0);
+        let (mut labels_total, mut references_total) = (0, 0);
         let mut metadata = None;
         // In 1.0 exemplars come before histograms, in 2.0 after them.
         let (histograms, exemplars) = match self.version {
@@ -168,10 +171,13 @@ impl<'a> Request<'a> {
         while let Some((number, value)) = reader.field()? {
             match number {
                 1 if self.version == Version::V1 => {
-                    within("labels in a series", self.labels.len() + 1, self.limits.labels)?;
-                    self.labels.push(label(reader.within(reader.bytes(value)?))?);
+                    let label = label(reader.within(reader.bytes(value)?))?;
+                    labels_total += 1;
+                    if labels_total <= self.limits.labels {
+                        self.labels.push(label);
+                    }
                 }
-                1 => self.refer(&reader, value)?,
+                1 => references_total += self.refer(&reader, value)?,
                 2 => {
                     sample(reader.within(reader.bytes(value)?))?;
                     samples_total += 1;
@@ -192,10 +198,11 @@ impl<'a> Request<'a> {
             }
         }
         if self.version == Version::V2 {
-            let (pairs, rest) = self.references.as_chunks::<2>();
-            if !rest.is_empty() {
+            if references_total % 2 != 0 {
                 return Err(inner.error(Malformed::Pairs));
             }
+            labels_total = references_total / 2;
+            let (pairs, _) = self.references.as_chunks::<2>();
             for [name, value] in pairs {
                 let pair = self.symbol(*name).zip(self.symbol(*value));
                 self.labels.push(pair.ok_or_else(|| inner.error(Malformed::Reference))?);
@@ -203,29 +210,42 @@ impl<'a> Request<'a> {
         }
         self.samples_total += samples_total;
         let labels = &self.labels;
-        Ok(Series { labels, samples_total, histograms_total, exemplars_total, metadata, reader: inner })
+        Ok(Series {
+            labels,
+            labels_total,
+            samples_total,
+            histograms_total,
+            exemplars_total,
+            metadata,
+            reader: inner,
+        })
     }
 
-    /// References to symbols: all of them in one field, as protobuf packs them, or one each.
-    fn refer(&mut self, reader: &Reader<'a>, value: Value<'a>) -> Result<(), Error> {
+    /// References to symbols: all of them in one field, as protobuf packs them, or one each. Gives how many
+    /// there are.
+    fn refer(&mut self, reader: &Reader<'a>, value: Value<'a>) -> Result<usize, Error> {
         let mut packed = match value {
             Value::Bytes(bytes) => reader.within(bytes),
             one => {
                 let place = reader.number(one)?;
-                return self.reference(reader, place);
+                return self.reference(reader, place).map(|()| 1);
             }
         };
+        let mut count = 0;
         while !packed.is_empty() {
             let place = packed.varint()?;
             self.reference(&packed, place)?;
+            count += 1;
         }
-        Ok(())
+        Ok(count)
     }
 
     fn reference(&mut self, reader: &Reader<'a>, place: u64) -> Result<(), Error> {
-        within("labels in a series", self.references.len() / 2 + 1, self.limits.labels)?;
-        let place = u32::try_from(place).map_err(|_| reader.error(Malformed::Reference))?;
-        self.references.push(place);
+        let place = u32::try_from(place).ok().filter(|place| (*place as usize) < self.symbols.len());
+        let place = place.ok_or_else(|| reader.error(Malformed::Reference))?;
+        if self.references.len() < 2 * self.limits.labels {
+            self.references.push(place);
+        }
         Ok(())
     }
 

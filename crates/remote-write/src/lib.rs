@@ -172,7 +172,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Series of a message, those without samples and the entries of metadata included.
     pub series: usize,
-    /// Labels of a series.
+    /// Labels of a series; one that has more is no fault of the message, see
+    /// [`Series::labels_total`](crate::Series::labels_total).
     pub labels: usize,
     /// Texts of a message of 2.0, 16 bytes of memory each.
     pub symbols: usize,

@@ -1,6 +1,6 @@
 //! Messages from anybody: refused with what is wrong, within bounded memory.
 
-use chasar_remote_write::{Error, Limits, Malformed, Message, Request, Sample, Version, unpack};
+use chasar_remote_write::{Error, Item, Limits, Malformed, Message, Request, Sample, Version, unpack};
 
 fn read(version: Version, bytes: &[u8], limits: &Limits) -> Result<usize, Error> {
     let mut request = Request::new(version, bytes, limits)?;
@@ -39,15 +39,27 @@ fn every_limit_is_kept() {
         assert_eq!(count(version, &[(1, 2), (1, 2)]), of("samples", 4, 3));
     }
     let of = |what, count, limit| Err(Error::TooMany { what, count, limit });
-    assert_eq!(count(Version::V1, &[(3, 0)]), of("labels in a series", 3, 2));
     assert_eq!(count(Version::V2, &[(3, 0)]), of("symbols", 7, 6));
-    let limits = Limits { symbols: 100, ..limits };
-    let mut message = Message::new(Version::V2);
-    message.series([("a", "1"), ("b", "1"), ("c", "1")], [], None);
-    let mut bytes = Vec::new();
-    message.write(&mut bytes);
-    assert_eq!(read(Version::V2, &bytes, &limits), of("labels in a series", 3, 2));
     assert_eq!(read(Version::V1, &[0; 10], &Limits { message_bytes: 9, ..limits }), of("bytes", 10, 9));
+}
+
+#[test]
+fn a_series_with_too_many_labels_is_marked_and_the_next_one_is_read() {
+    let limits = Limits { labels: 2, ..Limits::default() };
+    for version in [Version::V1, Version::V2] {
+        let mut message = Message::new(version);
+        let sample = [Sample { time_ms: 1, value: 1.0 }];
+        message.series([("a", "1"), ("b", "1"), ("c", "1")], sample, None);
+        message.series([("a", "1"), ("b", "2")], sample, None);
+        let mut bytes = Vec::new();
+        message.write(&mut bytes);
+        let mut request = Request::new(version, &bytes, &limits).unwrap();
+        for (labels, total) in [(&[("a", "1"), ("b", "1")], 3), (&[("a", "1"), ("b", "2")], 2)] {
+            let Some(Item::Series(series)) = request.next_item().unwrap() else { panic!("{version:?}") };
+            assert_eq!((series.labels, series.labels_total), (&labels[..], total));
+            assert_eq!(series.samples().count(), 1);
+        }
+    }
 }
 
 #[test]

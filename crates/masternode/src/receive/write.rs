@@ -49,6 +49,13 @@ pub(crate) fn read(
         if series.samples_total == 0 {
             continue;
         }
+        if series.labels_total > series.labels.len() {
+            refused.add(Reason::Labels, series.samples_total as u64, || {
+                let (total, most) = (series.labels_total, series.labels.len());
+                format!("a series has {total} labels, more than the {most} allowed: {}", text(series.labels))
+            });
+            continue;
+        }
         let name = series.labels.iter().find(|(name, _)| *name == NAME).map_or("", |(_, value)| *value);
         if let Some(said) = &series.metadata {
             families.say(name, said);

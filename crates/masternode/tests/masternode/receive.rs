@@ -110,12 +110,15 @@ fn of_what_cannot_be_stored_the_sender_is_told() {
     let running = Masternode::start(receiving(folder.path())).unwrap();
     let now_ms = now_ms();
     let year_ms = 365 * 86_400_000;
+    let names: Vec<String> = (0..64).map(|i| format!("l{i}")).collect();
+    let many: Vec<_> = [(NAME, "x")].into_iter().chain(names.iter().map(|name| (&**name, "1"))).collect();
     for (labels, time_ms, expected) in [
         (vec![(NAME, "old")], now_ms - year_ms, "older than raw samples are kept"),
         (vec![(NAME, "new")], now_ms + year_ms, "too far ahead"),
         (vec![(NAME, "twice"), ("a", "1"), ("a", "2")], now_ms, "the label a is there twice"),
         (vec![("job", "nameless")], now_ms, "no name"),
         (vec![("", "x"), (NAME, "x")], now_ms, "a label has no name"),
+        (many, now_ms, "a series has 65 labels, more than the 64 allowed"),
     ] {
         let mut message = Message::new(Version::V2);
         message.series([(NAME, "good")], [sample(now_ms, 1.0)], None);
@@ -130,8 +133,8 @@ fn of_what_cannot_be_stored_the_sender_is_told() {
     assert_eq!(metric(&running, "chasar_receive_series"), 1.0, "one of which nothing is stored is none");
     assert_eq!(value(&running, "good", now_ms), json!("1"));
     assert_eq!(value(&running, "{__name__=~'old|new|twice|x|',job!='chasar'}", now_ms), Value::Null);
-    assert_eq!(metric(&running, "chasar_receive_samples_refused_total{reason=\"labels\"}"), 3.0);
-    assert_eq!(metric(&running, "chasar_receive_samples_refused_total{"), 5.0);
+    assert_eq!(metric(&running, "chasar_receive_samples_refused_total{reason=\"labels\"}"), 4.0);
+    assert_eq!(metric(&running, "chasar_receive_samples_refused_total{"), 6.0);
 
     // A series with a native histogram and an exemplar: field 3 and 4 in 2.0, whatever they say.
     let message =
