@@ -30,6 +30,11 @@ pub(crate) fn key_value(mut reader: Reader<'_>) -> Result<Option<(String, String
     Ok(text.map(|text| (key.to_owned(), text)))
 }
 
+/// The beginning of a text.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
 /// A value: a text as it is, or what stands for it in JSON.
 enum Any<'a> {
     Text(&'a str),

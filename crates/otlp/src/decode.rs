@@ -3,7 +3,7 @@
 use chasar_remote_write::protobuf::{Reader, Value};
 use chasar_remote_write::{Error, MetricKind};
 
-use crate::attributes::{Attributes, key_value, labels};
+use crate::attributes::{Attributes, cut, key_value, labels};
 use crate::names::metric_name;
 use crate::{Limits, Rejection, Sink};
 
@@ -69,6 +69,9 @@ struct Point {
     time_ms: i64,
     has_value: bool,
 }
+
+/// The time of a point, and whether the sink took it; `None` when it has more parts than may be.
+type Taken = Option<(i64, bool)>;
 
 impl Walk<'_> {
     fn resource_metrics(&mut self, reader: Reader<'_>) -> Result<(), Error> {
@@ -139,7 +142,8 @@ impl Walk<'_> {
         }
         let Some((number, data)) = data else { return Ok(None) };
         // Each of its points is named by it.
-        within("bytes in a metric's name", name.len().max(unit.len()), MAX_NAME_BYTES)?;
+        let is_long = name.len().max(unit.len()) > MAX_NAME_BYTES;
+        let (name, unit) = if is_long { (cut(name, MAX_NAME_BYTES), "") } else { (name, unit) };
         let (mut temporality, mut is_monotonic) = (0, false);
         let mut outer = data;
         while let Some((field_number, field)) = outer.field()? {
@@ -159,6 +163,7 @@ impl Walk<'_> {
         let is_gauge = number == 5;
         let name = metric_name(name, unit, kind == MetricKind::Counter, is_gauge);
         let rejection = match number {
+            _ if is_long => Some(Rejection::Limits),
             10 => Some(Rejection::Exponential),
             _ if temporality == DELTA => Some(Rejection::Delta),
             _ => None,
@@ -180,10 +185,15 @@ impl Walk<'_> {
                 rejected += 1;
                 continue;
             }
-            let (time_ms, is_taken) = match number {
+            let read = match number {
                 9 => self.histogram(&metric, point)?,
                 11 => self.quantiles(&metric, point)?,
                 _ => self.number(&metric, point)?,
+            };
+            let Some((time_ms, is_taken)) = read else {
+                self.summary.rejected += 1;
+                self.sink.rejected(Rejection::Limits, &name, 1);
+                continue;
             };
             self.summary.rejected += u64::from(!is_taken);
             newest_ms = newest_ms.max(Some(time_ms));
@@ -195,29 +205,44 @@ impl Walk<'_> {
         Ok(newest_ms)
     }
 
-    fn attribute(&self, point: &mut Attributes, reader: &Reader<'_>, field: Value<'_>) -> Result<(), Error> {
-        within("attributes", point.len() + 1, self.limits.attributes)?;
-        point.extend(key_value(reader.within(reader.bytes(field)?))?);
-        Ok(())
+    /// Says whether there is room for it.
+    fn attribute(
+        &self,
+        point: &mut Attributes,
+        reader: &Reader<'_>,
+        field: Value<'_>,
+    ) -> Result<bool, Error> {
+        let read = key_value(reader.within(reader.bytes(field)?))?;
+        let has_room = point.len() < self.limits.attributes;
+        if has_room {
+            point.extend(read);
+        }
+        Ok(has_room)
     }
 
-    fn number(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<(i64, bool), Error> {
+    fn number(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<Taken, Error> {
+        let mut fits = true;
         let (mut attributes, mut nanos, mut flags, mut value) = (Attributes::new(), 0, 0, 0.0);
         while let Some((number, field)) = reader.field()? {
             match number {
                 3 => nanos = fixed(&reader, field)?,
                 4 => value = reader.double(field)?,
                 6 => value = fixed(&reader, field)? as i64 as f64,
-                7 => self.attribute(&mut attributes, &reader, field)?,
+                7 => fits &= self.attribute(&mut attributes, &reader, field)?,
                 8 => flags = reader.number(field)?,
                 _ => {}
             }
         }
+        if !fits {
+            return Ok(None);
+        }
         let point = Point::new(metric, attributes, nanos, flags);
-        Ok((point.time_ms, self.put(metric, &point, "", metric.kind, None, value)?))
+        let is_taken = self.put(metric, &point, "", metric.kind, None, value)?;
+        Ok(Some((point.time_ms, is_taken)))
     }
 
-    fn histogram(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<(i64, bool), Error> {
+    fn histogram(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<Taken, Error> {
+        let mut fits = true;
         let (mut attributes, mut nanos, mut flags) = (Attributes::new(), 0, 0);
         let (mut count, mut sum, mut counts, mut bounds) = (0, None, Vec::new(), Vec::new());
         let most = self.limits.parts;
@@ -226,12 +251,15 @@ impl Walk<'_> {
                 3 => nanos = fixed(&reader, field)?,
                 4 => count = fixed(&reader, field)?,
                 5 => sum = Some(reader.double(field)?),
-                6 => numbers(&reader, field, most, &mut counts)?,
-                7 => numbers(&reader, field, most, &mut bounds)?,
-                9 => self.attribute(&mut attributes, &reader, field)?,
+                6 => fits &= numbers(&reader, field, most, &mut counts)?,
+                7 => fits &= numbers(&reader, field, most, &mut bounds)?,
+                9 => fits &= self.attribute(&mut attributes, &reader, field)?,
                 10 => flags = reader.number(field)?,
                 _ => {}
             }
+        }
+        if !fits {
+            return Ok(None);
         }
         let point = Point::new(metric, attributes, nanos, flags);
         let mut is_taken = true;
@@ -251,10 +279,11 @@ impl Walk<'_> {
         }
         let le = Some(("le", "+Inf".to_owned()));
         is_taken &= self.put(metric, &point, "_bucket", MetricKind::Counter, le, count as f64)?;
-        Ok((point.time_ms, is_taken))
+        Ok(Some((point.time_ms, is_taken)))
     }
 
-    fn quantiles(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<(i64, bool), Error> {
+    fn quantiles(&mut self, metric: &Metric<'_>, mut reader: Reader<'_>) -> Result<Taken, Error> {
+        let mut fits = true;
         let (mut attributes, mut nanos, mut flags) = (Attributes::new(), 0, 0);
         let (mut count, mut sum, mut quantiles) = (0, 0.0, Vec::new());
         while let Some((number, field)) = reader.field()? {
@@ -263,7 +292,6 @@ impl Walk<'_> {
                 4 => count = fixed(&reader, field)?,
                 5 => sum = reader.double(field)?,
                 6 => {
-                    within("quantiles", quantiles.len() + 1, self.limits.parts)?;
                     let mut one = reader.within(reader.bytes(field)?);
                     let mut pair = (0.0, 0.0);
                     while let Some((number, field)) = one.field()? {
@@ -273,12 +301,18 @@ impl Walk<'_> {
                             _ => {}
                         }
                     }
-                    quantiles.push(pair);
+                    fits &= quantiles.len() < self.limits.parts;
+                    if fits {
+                        quantiles.push(pair);
+                    }
                 }
-                7 => self.attribute(&mut attributes, &reader, field)?,
+                7 => fits &= self.attribute(&mut attributes, &reader, field)?,
                 8 => flags = reader.number(field)?,
                 _ => {}
             }
+        }
+        if !fits {
+            return Ok(None);
         }
         let point = Point::new(metric, attributes, nanos, flags);
         let mut is_taken = self.put(metric, &point, "_sum", MetricKind::Unknown, None, sum)?;
@@ -287,7 +321,7 @@ impl Walk<'_> {
             let label = Some(("quantile", quantile.to_string()));
             is_taken &= self.put(metric, &point, "", MetricKind::Gauge, label, value)?;
         }
-        Ok((point.time_ms, is_taken))
+        Ok(Some((point.time_ms, is_taken)))
     }
 
     fn put(
@@ -343,18 +377,24 @@ fn fixed(reader: &Reader<'_>, field: Value<'_>) -> Result<u64, Error> {
     Ok(reader.double(field)?.to_bits())
 }
 
-/// Numbers of eight bytes: all of them in one field, as protobuf packs them, or one each.
-fn numbers(reader: &Reader<'_>, field: Value<'_>, most: usize, out: &mut Vec<u64>) -> Result<(), Error> {
+/// Numbers of eight bytes: all of them in one field, as protobuf packs them, or one each. Says whether there
+/// is room for them.
+fn numbers(reader: &Reader<'_>, field: Value<'_>, most: usize, out: &mut Vec<u64>) -> Result<bool, Error> {
     let Value::Bytes(bytes) = field else {
-        within("buckets", out.len() + 1, most)?;
-        out.push(fixed(reader, field)?);
-        return Ok(());
+        let number = fixed(reader, field)?;
+        let has_room = out.len() < most;
+        if has_room {
+            out.push(number);
+        }
+        return Ok(has_room);
     };
     let (all, rest) = bytes.as_chunks::<8>();
     if !rest.is_empty() {
         return Err(reader.error(chasar_remote_write::Malformed::Short));
     }
-    within("buckets", out.len() + all.len(), most)?;
-    out.extend(all.iter().map(|bytes| u64::from_le_bytes(*bytes)));
-    Ok(())
+    let has_room = out.len() + all.len() <= most;
+    if has_room {
+        out.extend(all.iter().map(|bytes| u64::from_le_bytes(*bytes)));
+    }
+    Ok(has_room)
 }

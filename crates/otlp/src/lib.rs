@@ -46,18 +46,20 @@ pub enum Rejection {
     Delta,
     /// Histograms whose buckets are computed.
     Exponential,
+    /// Their name is longer, or they have more attributes or parts than [`Limits`] allow.
+    Limits,
 }
 
-/// What a message may have; everything beyond is refused.
+/// What a message may have; what has more is refused as a whole, where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the message, unpacked.
     pub message_bytes: usize,
     /// Points of a message.
     pub points: usize,
-    /// Attributes of a point or of a resource.
+    /// Attributes of a resource, or of a point: one that has more is rejected.
     pub attributes: usize,
-    /// Buckets of a histogram, quantiles of a summary.
+    /// Buckets of a histogram, quantiles of a summary; a point that has more is rejected.
     pub parts: usize,
     /// Samples of a message: a point of a histogram or a summary is several, and takes few bytes for each.
     pub samples: usize,

@@ -315,7 +315,6 @@ fn limits_are_kept() {
     for (limits, what) in [
         (Limits { message_bytes: message.len() - 1, ..wide }, "bytes"),
         (Limits { points: 2, ..wide }, "points"),
-        (Limits { attributes: 2, ..wide }, "attributes"),
         (Limits { samples: 2, ..wide }, "samples"),
     ] {
         match read(&message, &limits, &mut Seen::default()) {
@@ -323,11 +322,40 @@ fn limits_are_kept() {
             other => panic!("{what}: {other:?}"),
         }
     }
-    let point = proto::Histogram { explicit_bounds: vec![0.0; 5], ..Default::default() };
-    let histogram = Data::Histogram(proto::Histograms { points: vec![point], temporality: 2 });
-    let message = request(&[], vec![metric("h", "", histogram)]);
-    let limits = Limits { parts: 4, ..wide };
+    let message = request(&[("a", "1"), ("b", "2"), ("c", "3")], Vec::new());
+    let limits = Limits { attributes: 2, ..wide };
     assert!(matches!(read(&message, &limits, &mut Seen::default()), Err(Error::TooMany { .. })));
+}
+
+#[test]
+fn a_point_beyond_the_limits_is_rejected_and_the_next_one_is_read() {
+    let gauge = |points| Data::Gauge(Numbers { points, temporality: 0, is_monotonic: false });
+    let (wide, good) =
+        (number(&[("a", "1"), ("b", "2"), ("c", "3")], Value::Int(1)), number(&[], Value::Int(2)));
+    let bounds = proto::Histogram { explicit_bounds: vec![0.0; 5], ..Default::default() };
+    let counts = proto::Histogram { bucket_counts: vec![0; 5], ..Default::default() };
+    let points = vec![bounds, counts];
+    let histogram = Data::Histogram(proto::Histograms { points, temporality: 2 });
+    let point = proto::Summary { quantiles: vec![proto::Quantile::default(); 5], ..Default::default() };
+    let quantiles = Data::Summary(proto::Summaries { points: vec![point] });
+    let long = "x".repeat(2_000);
+    let message = request(
+        &[],
+        vec![
+            metric("h", "", histogram),
+            metric("s", "", quantiles),
+            metric(&long, "", gauge(vec![good.clone()])),
+            metric("g", "", gauge(vec![wide, good])),
+        ],
+    );
+    let limits = Limits { attributes: 2, parts: 4, ..Limits::default() };
+    let mut seen = Seen::default();
+    let summary = read(&message, &limits, &mut seen).unwrap();
+    assert_eq!(seen.samples, ["__name__=g 2 @1700000000123"]);
+    assert_eq!(summary, Summary { points: 6, rejected: 5 });
+    let said: Vec<_> = seen.rejected.iter().map(|(why, name, points)| (*why, &name[..1], *points)).collect();
+    let limits = |name| (Rejection::Limits, name, 1);
+    assert_eq!(said, [limits("h"), limits("h"), limits("s"), limits("x"), limits("g")]);
 }
 
 /// Counts, and remembers nothing.
