@@ -10,6 +10,9 @@ use crate::names::label_name;
 /// Lists and maps within each other; what is deeper is left out.
 const MAX_DEPTH: usize = 8;
 
+/// No label is as long: of longer texts no more is kept, which is too long still.
+const MAX_TEXT_BYTES: usize = 8 << 10;
+
 /// Names as OpenTelemetry has them, and values as text.
 pub(crate) type Attributes = Vec<(String, String)>;
 
@@ -24,10 +27,10 @@ pub(crate) fn key_value(mut reader: Reader<'_>) -> Result<Option<(String, String
         }
     }
     let text = value.map(|value| match value {
-        Any::Text(text) => text.to_owned(),
+        Any::Text(text) => cut(text, MAX_TEXT_BYTES).to_owned(),
         Any::Json(json) => json,
     });
-    Ok(text.map(|text| (key.to_owned(), text)))
+    Ok(text.map(|text| (cut(key, MAX_TEXT_BYTES).to_owned(), text)))
 }
 
 /// The beginning of a text.
@@ -61,7 +64,7 @@ fn any(mut reader: Reader<'_>, depth: usize) -> Result<Option<Any<'_>>, Error> {
     Ok(found)
 }
 
-/// An `ArrayValue`, or a `KeyValueList`.
+/// An `ArrayValue`, or a `KeyValueList`, of which what is beyond the longest text is read and left out.
 fn list(mut reader: Reader<'_>, is_map: bool, depth: usize) -> Result<String, Error> {
     let mut out = String::from(if is_map { "{" } else { "[" });
     while let Some((number, field)) = reader.field()? {
@@ -69,11 +72,15 @@ fn list(mut reader: Reader<'_>, is_map: bool, depth: usize) -> Result<String, Er
             continue;
         }
         let mut inner = reader.within(reader.bytes(field)?);
-        if out.len() > 1 {
+        let has_room = out.len() < MAX_TEXT_BYTES;
+        if has_room && out.len() > 1 {
             out.push(',');
         }
         if !is_map {
-            put(&mut out, any(inner, depth)?);
+            let value = any(inner, depth)?;
+            if has_room {
+                put(&mut out, value);
+            }
             continue;
         }
         let (mut key, mut value) = ("", None);
@@ -84,9 +91,11 @@ fn list(mut reader: Reader<'_>, is_map: bool, depth: usize) -> Result<String, Er
                 _ => {}
             }
         }
-        put(&mut out, Some(Any::Text(key)));
-        out.push(':');
-        put(&mut out, value);
+        if has_room {
+            put(&mut out, Some(Any::Text(key)));
+            out.push(':');
+            put(&mut out, value);
+        }
     }
     out.push(if is_map { '}' } else { ']' });
     Ok(out)
@@ -98,7 +107,7 @@ fn put(out: &mut String, value: Option<Any<'_>>) {
         Some(Any::Json(json)) => out.push_str(&json),
         Some(Any::Text(text)) => {
             out.push('"');
-            for c in text.chars() {
+            for c in cut(text, MAX_TEXT_BYTES).chars() {
                 match c {
                     '"' | '\\' => out.extend(['\\', c]),
                     c if c < ' ' => drop(write!(out, "\\u{:04x}", u32::from(c))),
@@ -147,6 +156,37 @@ mod tests {
         // [1, "a\""] and {"b": true}.
         assert_eq!(of(b"\x2a\x0a\x0a\x02\x18\x01\x0a\x04\x0a\x02a\""), Some(r#"[1,"a\""]"#.into()));
         assert_eq!(of(b"\x32\x09\x0a\x07\x0a\x01b\x12\x02\x10\x01"), Some(r#"{"b":true}"#.into()));
+    }
+
+    #[test]
+    fn of_long_texts_no_more_is_kept_than_shows_that_they_are_too_long() {
+        const LONG: usize = 100_000;
+        let any = |number: u8, inner: &[u8]| {
+            let mut out = vec![number << 3 | 2];
+            let mut len = inner.len();
+            while len >= 0x80 {
+                out.push(len as u8 | 0x80);
+                len >>= 7;
+            }
+            out.push(len as u8);
+            out.extend_from_slice(inner);
+            out
+        };
+        let text = any(1, &[1; LONG]);
+        let list = any(5, &any(1, &text));
+        let of_lists = any(5, &any(1, &list).repeat(3));
+        let of_numbers = any(5, &any(1, &[0x10, 1]).repeat(LONG));
+        let map = any(6, &any(1, &[any(1, &[b'k'; LONG]), any(2, &text)].concat()).repeat(3));
+        for value in [text, list, of_lists, of_numbers, map] {
+            let pair = [any(1, &[b'k'; LONG]), any(2, &value)].concat();
+            let (key, value) = key_value(Reader::new(&pair)).unwrap().unwrap();
+            assert_eq!(key.len(), MAX_TEXT_BYTES);
+            // An escape takes six bytes of one.
+            assert!((MAX_TEXT_BYTES..20 * MAX_TEXT_BYTES).contains(&value.len()), "{}", value.len());
+        }
+        let words = any(1, "é".repeat(LONG).as_bytes());
+        let (_, value) = key_value(Reader::new(&any(2, &words))).unwrap().unwrap();
+        assert!(value.chars().all(|c| c == 'é') && value.len() == MAX_TEXT_BYTES);
     }
 
     #[test]
