@@ -14,11 +14,16 @@ const LOOK: Duration = Duration::from_secs(10);
 /// may have twice as much.
 const MAX_NAME_BYTES: usize = 512 << 20;
 
+/// All labels of a series together; they are hashed for each series of a message, however many share one.
+const MAX_SET_BYTES: usize = 32 << 10;
+
 /// Why a series is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NotTaken {
     Labels(LabelError),
     NoMetricName,
+    /// All labels together, with so many bytes.
+    TooLong(usize),
     /// As many as may be are in use.
     TooManySeries(usize),
     TooManyNames,
@@ -92,17 +97,25 @@ impl Intern {
         if long > MAX_LABEL_BYTES {
             return Err(NotTaken::Labels(LabelError::TooLong(long)));
         }
+        let together: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if together > MAX_SET_BYTES {
+            return Err(NotTaken::TooLong(together));
+        }
         let key = self.key(labels);
         if let Some(known) = self.handles.get_mut(&key) {
             known.used = self.now;
             self.asked += 1;
             return Ok(known.handle.clone());
         }
-        let labels = Labels::new(labels.iter().copied()).map_err(NotTaken::Labels)?;
-        let name = labels.get(NAME).ok_or(NotTaken::NoMetricName)?;
+        // Before they are copied and sorted.
+        if !labels.iter().any(|(name, value)| *name == NAME && !value.is_empty()) {
+            return Err(NotTaken::NoMetricName);
+        }
         if self.handles.len() >= self.max_series {
             return Err(NotTaken::TooManySeries(self.max_series));
         }
+        let labels = Labels::new(labels.iter().copied()).map_err(NotTaken::Labels)?;
+        let name = labels.get(NAME).ok_or(NotTaken::NoMetricName)?;
         let handle = if self.store.name_bytes() < self.max_name_bytes {
             self.store.series(&labels, kind(name))
         } else {
@@ -158,6 +171,10 @@ mod tests {
         let long = "x".repeat(MAX_LABEL_BYTES + 1);
         let too_long = Err(NotTaken::Labels(LabelError::TooLong(long.len())));
         assert_eq!(taken(&mut intern, &[("__name__", "x"), ("a", &long)]), too_long);
+        let names: Vec<String> = (0..9).map(|i| format!("l{i}")).collect();
+        let value = "x".repeat(MAX_LABEL_BYTES);
+        let many: Vec<_> = names.iter().map(|name| (&**name, &*value)).chain([("__name__", "x")]).collect();
+        assert_eq!(taken(&mut intern, &many), Err(NotTaken::TooLong(9 * (MAX_LABEL_BYTES + 2) + 9)));
         assert_eq!(intern.len(), 1);
     }
 

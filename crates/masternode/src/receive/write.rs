@@ -116,6 +116,9 @@ pub(crate) fn reason(not_taken: &NotTaken) -> (Reason, String) {
     match not_taken {
         NotTaken::Labels(error) => (Reason::Labels, error.to_string()),
         NotTaken::NoMetricName => (Reason::Labels, "a series has no name, the label __name__".into()),
+        NotTaken::TooLong(bytes) => {
+            (Reason::Labels, format!("the labels of a series have {bytes} bytes together, which is too long"))
+        }
         NotTaken::TooManySeries(most) => (
             Reason::TooManySeries,
             format!("{most} series are taken at a time, and as many came in the last ten minutes"),
