@@ -80,6 +80,26 @@ impl Families {
     }
 }
 
+/// Of which metric a series is a part that says of itself what its metric is, as in 2.0.
+pub(crate) fn family_of(series: &str, said: MetricKind) -> &str {
+    let ends: &[&str] = match said {
+        MetricKind::Histogram => &["_bucket", "_count", "_sum"],
+        MetricKind::GaugeHistogram => &["_bucket", "_gcount", "_gsum"],
+        MetricKind::Summary => &["_count", "_sum"],
+        _ => &[],
+    };
+    ends.iter().find_map(|end| series.strip_suffix(end)).unwrap_or(series)
+}
+
+/// The kind of a series whose metric is said to be of a kind.
+pub(crate) fn kind_of_part(series: &str, said: MetricKind) -> Kind {
+    let is_count = series.ends_with("_bucket") || series.ends_with("_count");
+    match said {
+        MetricKind::Histogram | MetricKind::Summary if is_count => Kind::Counter,
+        _ => kind(said),
+    }
+}
+
 /// The kind of a series that says itself what it is.
 pub(crate) fn kind(said: MetricKind) -> Kind {
     match said {
@@ -128,6 +148,23 @@ mod tests {
             ("x", Kind::Unknown),
         ] {
             assert_eq!(families.kind_of(name), kind, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_says_what_its_metric_is_belongs_to_it() {
+        use MetricKind::{Counter, Gauge, GaugeHistogram, Histogram, Summary};
+        for (series, said, family, kind) in [
+            ("h_bucket", Histogram, "h", Kind::Counter),
+            ("h_count", Histogram, "h", Kind::Counter),
+            ("h_sum", Histogram, "h", Kind::Unknown),
+            ("s", Summary, "s", Kind::Unknown),
+            ("s_count", Summary, "s", Kind::Counter),
+            ("g_bucket", GaugeHistogram, "g", Kind::Unknown),
+            ("open_count", Gauge, "open_count", Kind::Gauge),
+            ("done_total", Counter, "done_total", Kind::Counter),
+        ] {
+            assert_eq!((family_of(series, said), kind_of_part(series, said)), (family, kind), "{series}");
         }
     }
 

@@ -7,7 +7,7 @@ use chasar_remote_write::{Error, Item, Limits, Request, Version, unpack};
 use chasar_tsdb::{NAME, SeriesHandle};
 
 use super::batch::{Reason, Refused, Verdict};
-use super::families::{Families, kind};
+use super::families::{Families, family_of, kind_of_part};
 use super::intern::{Intern, NotTaken};
 use crate::history::time::rfc3339;
 
@@ -58,7 +58,7 @@ pub(crate) fn read(
         }
         let name = series.labels.iter().find(|(name, _)| *name == NAME).map_or("", |(_, value)| *value);
         if let Some(said) = &series.metadata {
-            families.say(name, said);
+            families.say(family_of(name, said.kind), said);
         }
         // Only a series of which something is stored takes a place among them.
         if !series.samples().any(|sample| takes.contains(&sample.time_ms)) {
@@ -67,7 +67,7 @@ pub(crate) fn read(
             }
             continue;
         }
-        let said = series.metadata.map(|said| kind(said.kind));
+        let said = series.metadata.map(|said| kind_of_part(name, said.kind));
         let handle = intern.series(series.labels, |name| said.unwrap_or_else(|| families.kind_of(name)));
         let handle = match handle {
             Ok(handle) => handle,
