@@ -13,6 +13,8 @@ const STALE: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 const NO_VALUE: u64 = 1;
 /// `AGGREGATION_TEMPORALITY_DELTA`.
 const DELTA: u64 = 1;
+/// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
+const CUMULATIVE: u64 = 2;
 const NAME: &str = "__name__";
 /// Longer names and units nobody means.
 const MAX_NAME_BYTES: usize = 1024;
@@ -165,7 +167,8 @@ impl Walk<'_> {
         let rejection = match number {
             _ if is_long => Some(Rejection::Limits),
             10 => Some(Rejection::Exponential),
-            _ if temporality == DELTA => Some(Rejection::Delta),
+            7 | 9 if temporality == DELTA => Some(Rejection::Delta),
+            7 | 9 if temporality != CUMULATIVE => Some(Rejection::Temporality),
             _ => None,
         };
         let metric = Metric { name: &name, kind, target };

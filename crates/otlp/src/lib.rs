@@ -44,6 +44,8 @@ pub trait Sink {
 pub enum Rejection {
     /// They say what came since the last point, which cannot be stored without adding up.
     Delta,
+    /// They do not say whether they are cumulative.
+    Temporality,
     /// Histograms whose buckets are computed.
     Exponential,
     /// Their name is longer, or they have more attributes or parts than [`Limits`] allow.

@@ -294,16 +294,29 @@ fn what_has_no_place_is_rejected_and_counted() {
     let exponential = Data::Exponential(proto::Histograms { points, temporality: 2 });
     let points = vec![number(&[("k", "bad")], Value::Int(1)), number(&[("k", "good")], Value::Int(2))];
     let gauge = Data::Gauge(Numbers { points, temporality: 0, is_monotonic: false });
-    let message =
-        request(&[], vec![metric("d", "", delta), metric("e", "", exponential), metric("g", "", gauge)]);
+    let points = vec![proto::Histogram { time_unix_nano: NANOS, ..Default::default() }];
+    let unsaid = Data::Histogram(proto::Histograms { points, temporality: 0 });
+    let message = request(
+        &[],
+        vec![
+            metric("d", "", delta),
+            metric("e", "", exponential),
+            metric("u", "", unsaid),
+            metric("g", "", gauge),
+        ],
+    );
     let mut seen = Seen { refuses: Some("k=bad"), ..Seen::default() };
     let summary = read(&message, &Limits::default(), &mut seen).unwrap();
     assert_eq!(
         seen.rejected,
-        [(Rejection::Delta, "d_total".to_owned(), 2), (Rejection::Exponential, "e".to_owned(), 1)]
+        [
+            (Rejection::Delta, "d_total".to_owned(), 2),
+            (Rejection::Exponential, "e".to_owned(), 1),
+            (Rejection::Temporality, "u".to_owned(), 1),
+        ]
     );
     assert_eq!(seen.samples, ["__name__=g k=good 2 @1700000000123"]);
-    assert_eq!(summary, Summary { points: 5, rejected: 4 });
+    assert_eq!(summary, Summary { points: 6, rejected: 5 });
 }
 
 #[test]

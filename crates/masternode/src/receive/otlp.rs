@@ -100,6 +100,9 @@ impl Sink for Collect<'_> {
             Rejection::Delta => self.refused.add(Reason::Delta, points, || {
                 format!("sums since the last point (delta) are not stored, send cumulative ones: {name}")
             }),
+            Rejection::Temporality => self.refused.add(Reason::Delta, points, || {
+                format!("sums and histograms have to say that they are cumulative: {name}")
+            }),
             Rejection::Limits => self.refused.add(Reason::Labels, points, || {
                 format!("the name is too long, or a point has too many attributes or buckets: {name}")
             }),
