@@ -128,7 +128,7 @@ impl Walk<'_> {
         self.sink.sample(&all, MetricKind::Gauge, time_ms, 1.0);
     }
 
-    /// Gives the time of the newest point.
+    /// Gives the time of the newest point that was taken.
     fn metric(&mut self, reader: Reader<'_>, target: &[(String, String)]) -> Result<Option<i64>, Error> {
         let (mut name, mut help, mut unit) = ("", "", "");
         let mut data = None;
@@ -199,7 +199,9 @@ impl Walk<'_> {
                 continue;
             };
             self.summary.rejected += u64::from(!is_taken);
-            newest_ms = newest_ms.max(Some(time_ms));
+            if is_taken {
+                newest_ms = newest_ms.max(Some(time_ms));
+            }
         }
         if let (Some(why), 1..) = (rejection, rejected) {
             self.summary.rejected += rejected;

@@ -320,6 +320,21 @@ fn what_has_no_place_is_rejected_and_counted() {
 }
 
 #[test]
+fn what_is_said_of_a_resource_has_the_time_of_a_point_that_was_taken() {
+    let later = Number { time_unix_nano: 2 * NANOS, ..number(&[("k", "bad")], Value::Int(1)) };
+    let points = vec![later, number(&[], Value::Int(2))];
+    let gauge =
+        |points| metric("g", "", Data::Gauge(Numbers { points, temporality: 0, is_monotonic: false }));
+    let of = [("service.name", "shop"), ("region", "eu")];
+    for (points, times) in [(points.clone(), 2), (points[..1].to_vec(), 0)] {
+        let mut seen = Seen { refuses: Some("k=bad"), ..Seen::default() };
+        read(&request(&of, vec![gauge(points)]), &Limits::default(), &mut seen).unwrap();
+        let all_then = seen.samples.iter().all(|sample| sample.ends_with("@1700000000123"));
+        assert!(all_then && seen.samples.len() == times, "{:?}", seen.samples);
+    }
+}
+
+#[test]
 fn limits_are_kept() {
     let points = vec![number(&[("a", "1"), ("b", "2"), ("c", "3")], Value::Int(1)); 3];
     let gauge = Data::Gauge(Numbers { points, temporality: 0, is_monotonic: false });
