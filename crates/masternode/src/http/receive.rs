@@ -3,17 +3,19 @@
 //! [2.0](https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/), and `/api/v1/otlp/v1/metrics`,
 //! [OpenTelemetry](https://opentelemetry.io/docs/specs/otlp/) over HTTP, where Prometheus has it too.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use chasar_remote_write::{Limits, Version};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Sources;
 use super::listener::Busy;
@@ -24,6 +26,10 @@ const OTLP_PATH: &str = "/api/v1/otlp/v1/metrics";
 const PROTOBUF: &str = "application/x-protobuf";
 /// Memory for bodies that wait, KiB.
 const ROOM_KIB: u32 = 64 << 10;
+/// Of a body whose length is not said, room for so much more is taken at a time, bytes.
+const STEP_BYTES: usize = 256 << 10;
+/// So much of a body that is refused is read, so that its sender, which writes first, reads the answer.
+const DRAINED_BYTES: usize = 64 << 20;
 /// A body waits so long for room, and so long in the queue; then its sender is told to come again.
 const WAIT: Duration = Duration::from_secs(5);
 /// After that the store does not answer: it waits for its disk.
@@ -52,14 +58,26 @@ async fn receive(
     negotiate: Negotiate,
     request: Request,
 ) -> Response {
-    let Some(receiving) = &sources.receiving else { return not_received(&sources) };
-    let format = match negotiate(request.headers()) {
-        Ok(format) => format,
-        Err(why) => return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response(),
+    let (head, mut body) = request.into_parts();
+    let is_otlp = head.uri.path() == OTLP_PATH;
+    let Some(receiving) = &sources.receiving else {
+        drain(body).await;
+        return refuse(is_otlp, StatusCode::NOT_FOUND, not_received(&sources));
     };
-    let verdict = match deliver(receiving, room, busy, format, request).await {
-        Ok(verdict) => verdict,
-        Err(response) => return response,
+    let delivered = match negotiate(&head.headers) {
+        Ok(format) => {
+            let delivered = deliver(receiving, room, busy, format, &head.headers, &mut body).await;
+            delivered.map(|verdict| (format, verdict))
+        }
+        Err(why) => Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why)),
+    };
+    let (format, verdict) = match delivered {
+        Ok(delivered) => delivered,
+        Err((status, why)) => {
+            sources.counts.receive_malformed.add(1);
+            drain(body).await;
+            return refuse(is_otlp, status, &why);
+        }
     };
     count(&sources.counts, &verdict);
     match format {
@@ -68,13 +86,12 @@ async fn receive(
     }
 }
 
-fn not_received(sources: &Sources) -> Response {
-    let text = if sources.store.is_some() {
+fn not_received(sources: &Sources) -> &'static str {
+    if sources.store.is_some() {
         "this masternode takes no samples of others; start it with --receive\n"
     } else {
         "this masternode keeps no history (--history off), so it takes no samples of others\n"
-    };
-    (StatusCode::NOT_FOUND, text).into_response()
+    }
 }
 
 /// Which message it is, by its headers.
@@ -116,34 +133,109 @@ async fn deliver(
     room: Arc<Semaphore>,
     busy: Busy,
     format: Format,
-    request: Request,
-) -> Result<Verdict, Response> {
-    let most = Limits::default().packed_bytes;
-    let too_large = || {
-        let text = format!("the body has more than {most} bytes; send smaller batches\n");
-        (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
+    headers: &HeaderMap,
+    body: &mut Body,
+) -> Result<Verdict, (StatusCode, String)> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
+    let (body, room) = match read(body, length, room, &busy).await {
+        Ok(read) => read,
+        Err(NotRead::NoRoom) => return Ok(Verdict::busy("too much is being received; try again later")),
+        Err(NotRead::TooLarge(most)) => {
+            let why = format!("the body has more than {most} bytes; send smaller batches\n");
+            return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
+        }
+        Err(NotRead::Broken(why)) => return Ok(Verdict::Malformed(format!("the body is not whole: {why}"))),
     };
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length: usize = length.and_then(|l| l.to_str().ok()?.parse().ok()).unwrap_or(most);
-    if length > most {
-        return Err(too_large());
-    }
-    let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(ROOM_KIB).clamp(1, ROOM_KIB);
-    // Only for as long as somebody waits: bodies that come slowly end with their connection.
-    let Ok(Ok(room)) = tokio::time::timeout(WAIT, room.acquire_many_owned(kib)).await else {
-        return Ok(Verdict::busy("too much is being received; try again later"));
-    };
-    let body: Body = request.into_body();
-    let body = to_bytes(body, most).await.map_err(|_| too_large())?;
     let _held = busy.hold();
     let (answer, verdict) = oneshot::channel();
-    let delivery = Delivery { format, body: body.into(), answer, _room: room };
+    let delivery = Delivery { format, body, answer, _room: room };
     if receiving.deliveries.send_timeout(delivery, WAIT).await.is_err() {
         return Ok(Verdict::busy("too much is being received; try again later"));
     }
     let answered = tokio::time::timeout(ANSWER_WITHIN, verdict).await;
     let silent = "the history does not answer: it waits for its disk, or the masternode stops";
     Ok(answered.ok().and_then(Result::ok).unwrap_or_else(|| Verdict::busy(silent)))
+}
+
+/// Why a body is not there.
+enum NotRead {
+    NoRoom,
+    TooLarge(usize),
+    Broken(String),
+}
+
+/// Reads a body, with room for what it takes: for all of it before, or for what came.
+async fn read(
+    body: &mut Body,
+    length: Option<usize>,
+    room: Arc<Semaphore>,
+    busy: &Busy,
+) -> Result<(Vec<u8>, OwnedSemaphorePermit), NotRead> {
+    let most = Limits::default().packed_bytes;
+    if length.is_some_and(|length| length > most) {
+        return Err(NotRead::TooLarge(most));
+    }
+    let mut had = length.unwrap_or(STEP_BYTES);
+    let mut permit = take_room(&room, had, busy).await?;
+    let mut all = Vec::with_capacity(length.unwrap_or_default());
+    while let Some(piece) = next(body).await {
+        let piece = piece.map_err(|error| NotRead::Broken(error.to_string()))?;
+        if all.len() + piece.len() > most {
+            return Err(NotRead::TooLarge(most));
+        }
+        while all.len() + piece.len() > had {
+            permit.merge(take_room(&room, STEP_BYTES, busy).await?);
+            had += STEP_BYTES;
+        }
+        all.extend_from_slice(&piece);
+    }
+    Ok((all, permit))
+}
+
+/// While it waits the sender is not slow, so its connection is held; who waits too long has to come again.
+async fn take_room(
+    room: &Arc<Semaphore>,
+    bytes: usize,
+    busy: &Busy,
+) -> Result<OwnedSemaphorePermit, NotRead> {
+    let _held = busy.hold();
+    let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(ROOM_KIB).clamp(1, ROOM_KIB);
+    let permit = tokio::time::timeout(WAIT, room.clone().acquire_many_owned(kib)).await;
+    permit.ok().and_then(Result::ok).ok_or(NotRead::NoRoom)
+}
+
+/// The next piece of a body; trailers are none.
+async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+    loop {
+        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await? {
+            Ok(frame) => match frame.into_data() {
+                Ok(piece) => return Some(Ok(piece)),
+                Err(_) => continue,
+            },
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// Reads what is left of a body that is refused; one that comes slowly ends with its connection.
+async fn drain(mut body: Body) {
+    let mut left = DRAINED_BYTES;
+    while let Some(Ok(piece)) = next(&mut body).await {
+        match left.checked_sub(piece.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+/// An answer to what is not read at all; OpenTelemetry wants each as a message.
+fn refuse(is_otlp: bool, status: StatusCode, why: &str) -> Response {
+    if !is_otlp {
+        return (status, why.to_owned()).into_response();
+    }
+    let mut response = (status, chasar_otlp::failure(why.trim_end())).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
+    response
 }
 
 fn count(counts: &Counts, verdict: &Verdict) {

@@ -106,6 +106,7 @@ fn of_what_is_wrong_the_sender_is_told() {
         let answer = send(headers, body);
         assert_eq!(answer.status, status, "{answer:?}");
         assert!(answer.body.contains(expected), "{expected}: {answer:?}");
+        assert!(answer.head.contains("content-type: application/x-protobuf"), "{answer:?}");
     }
     let answer = post(address(&running), PATH, "Content-Type: application/json\r\n", b"{}");
     assert_eq!(answer.status, 415, "{answer:?}");

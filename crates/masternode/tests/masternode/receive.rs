@@ -180,6 +180,7 @@ fn what_is_no_message_is_refused_whole() {
         assert_eq!(answer.status, status, "{answer:?}");
         assert!(answer.body.contains(expected), "{expected}: {answer:?}");
     }
+    assert_eq!(metric(&running, "chasar_receive_messages_total{result=\"malformed\"}"), 8.0);
     assert_eq!(get(&running, PATH, "").status, 405);
     assert_eq!(value(&running, "part", now_ms()), Value::Null, "a part of a message was stored");
     assert_eq!(send(&running, &mut good).status, 204);
