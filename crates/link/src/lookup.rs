@@ -5,7 +5,7 @@
 //! been no link for a while. A link that works is left alone. Looking up may take long and cannot be
 //! hurried, so it happens on a thread of its own, which lives no longer than one question.
 //!
-//! [`Lookup`] decides and knows neither clock nor thread.
+//! [`Lookup`] decides and knows neither clock nor thread; [`ByName`] moves a socket after it.
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
+
+use chasar_libzmq::Socket;
+
+use crate::endpoint::{Endpoint, Host};
+use crate::link_state::LinkState;
+use crate::wait::random_unit;
 
 /// First wait after a question without answer; it doubles.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -96,6 +102,11 @@ impl Lookup {
         Found::Connect { to, instead_of: self.current.replace(to) }
     }
 
+    /// The address could not be connected to; it is new again when it is found again.
+    pub(crate) fn refused(&mut self) {
+        self.current = None;
+    }
+
     /// The link came up.
     pub(crate) fn up(&mut self) {
         self.due = None;
@@ -145,6 +156,83 @@ impl Question {
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => Some(Err(io::Error::other("the lookup broke off"))),
         }
+    }
+}
+
+/// A host given by name, and the socket that is to lead there.
+///
+/// libzmq gets addresses only: it would look names up on its own thread, and closing would wait for that.
+#[derive(Debug)]
+pub(crate) struct ByName {
+    endpoint: Endpoint,
+    lookup: Lookup,
+    resolver: Resolver,
+    question: Option<Question>,
+    was_up: bool,
+}
+
+impl ByName {
+    /// `None` for what is not a name.
+    pub(crate) fn of(endpoint: &Endpoint, resolver: &Resolver) -> Option<ByName> {
+        let Host::Name(name) = endpoint.host() else { return None };
+        (endpoint.port() != 0).then(|| ByName {
+            endpoint: endpoint.clone(),
+            lookup: Lookup::new(name.clone(), Instant::now(), random_unit()),
+            resolver: resolver.clone(),
+            question: None,
+            was_up: false,
+        })
+    }
+
+    /// The deadline, or before it when the name wants to be looked after.
+    pub(crate) fn wake_by(&self, deadline: Instant) -> Instant {
+        let due = match &self.question {
+            Some(question) => Some(question.look_again()),
+            None => self.lookup.due(),
+        };
+        due.map_or(deadline, |due| deadline.min(due))
+    }
+
+    /// Looks the name up when that is due, and follows it to where it leads. What fails is trouble of the link.
+    pub(crate) fn pump(&mut self, socket: &Socket, state: &mut LinkState) {
+        let up = state.is_up();
+        if up != std::mem::replace(&mut self.was_up, up) {
+            if up { self.lookup.up() } else { self.lookup.down(Instant::now()) }
+        }
+        let mut answer = self.question.as_ref().and_then(Question::answer);
+        if answer.is_some() {
+            self.question = None;
+        } else if self.question.is_none() && self.lookup.ask(Instant::now()) {
+            match Question::ask(self.lookup.name(), &self.resolver) {
+                Ok(asked) => self.question = Some(asked),
+                Err(error) => answer = Some(Err(error)),
+            }
+        }
+        let Some(answer) = answer else { return };
+        match self.lookup.answer(Instant::now(), answer, up) {
+            Found::Same => {}
+            Found::Nothing(why) => {
+                let name = self.lookup.name();
+                state.trouble(format!(
+                    "cannot find the host '{name}': {why}; check the name, or give an IP address"
+                ));
+            }
+            Found::Connect { to, instead_of } => {
+                if let Err(why) = self.lead(socket, to, instead_of) {
+                    state.trouble(format!("cannot connect to {} ({to}): {why}", self.endpoint));
+                    self.lookup.refused();
+                }
+            }
+        }
+    }
+
+    fn lead(&self, socket: &Socket, to: IpAddr, instead_of: Option<IpAddr>) -> chasar_libzmq::Result<()> {
+        if let Some(old) = instead_of {
+            socket.disconnect(&self.endpoint.at(old).0)?;
+        }
+        let (address, ipv6) = self.endpoint.at(to);
+        socket.set_ipv6(ipv6)?;
+        socket.connect(&address)
     }
 }
 

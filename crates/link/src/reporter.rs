@@ -13,15 +13,15 @@
 //! stale reports after an outage. What must survive an outage lies in the clientnode's outbox.
 
 use crate::counters::{add, count, counters};
-use crate::endpoint::{Endpoint, Host};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::limits::{MAX_BODY_BYTES, MAX_TOPIC_BYTES};
 use crate::link_state::{CONNECTING_MASK, DownReason, LinkEvent, LinkState};
-use crate::lookup::{Found, Lookup, Question, Resolver};
+use crate::lookup::{ByName, Resolver};
 use crate::peer::Peer;
 use crate::security;
 use crate::subscriptions::{Change, Subscriptions};
-use crate::wait::{deadline, random_unit, set_up_connecting, wait_until};
+use crate::wait::{deadline, set_up_connecting, wait_until};
 use chasar_libzmq::{Context, Kind, Monitor, Socket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -93,18 +93,8 @@ pub struct Reporter {
     state: LinkState,
     wanted: Subscriptions,
     counters: Arc<ReporterCounters>,
-    endpoint: Endpoint,
     /// For a masternode given by name.
     by_name: Option<ByName>,
-}
-
-/// A masternode given by name.
-#[derive(Debug)]
-struct ByName {
-    lookup: Lookup,
-    resolver: Resolver,
-    question: Option<Question>,
-    was_up: bool,
 }
 
 impl Reporter {
@@ -122,15 +112,7 @@ impl Reporter {
     /// Like [`connect`](Self::connect), with libzmq's threads of this context.
     pub(crate) fn connect_in(context: Context, config: &ReporterConfig) -> Result<Self> {
         let endpoint = config.endpoint.clone();
-        let by_name = match endpoint.host() {
-            Host::Name(name) if endpoint.port() != 0 => Some(ByName {
-                lookup: Lookup::new(name.clone(), Instant::now(), random_unit()),
-                resolver: config.resolver.clone(),
-                question: None,
-                was_up: false,
-            }),
-            _ => None,
-        };
+        let by_name = ByName::of(&endpoint, &config.resolver);
         let socket = context.socket(Kind::XPub)?;
         set_up_connecting(&socket)?;
         security::secure_client(&socket)?;
@@ -152,7 +134,6 @@ impl Reporter {
             state: LinkState::new(endpoint.to_string()),
             wanted: Subscriptions::default(),
             counters: Arc::default(),
-            endpoint,
             by_name,
         })
     }
@@ -249,55 +230,16 @@ impl Reporter {
 
     /// The deadline, or before it when the name wants to be looked after.
     pub(crate) fn wake_by(&self, deadline: Instant) -> Instant {
-        let Some(by_name) = &self.by_name else { return deadline };
-        let due = match &by_name.question {
-            Some(question) => Some(question.look_again()),
-            None => by_name.lookup.due(),
-        };
-        due.map_or(deadline, |due| deadline.min(due))
-    }
-
-    /// Looks the name up when that is due, and follows it to where it leads.
-    fn pump_name(&mut self) -> Result<()> {
-        let Some(ByName { lookup, resolver, question, was_up }) = &mut self.by_name else { return Ok(()) };
-        let up = self.state.is_up();
-        if up != std::mem::replace(was_up, up) {
-            if up { lookup.up() } else { lookup.down(Instant::now()) }
-        }
-        let mut answer = question.as_ref().and_then(Question::answer);
-        if answer.is_some() {
-            *question = None;
-        } else if question.is_none() && lookup.ask(Instant::now()) {
-            match Question::ask(lookup.name(), resolver) {
-                Ok(asked) => *question = Some(asked),
-                Err(error) => answer = Some(Err(error)),
-            }
-        }
-        let Some(answer) = answer else { return Ok(()) };
-        match lookup.answer(Instant::now(), answer, up) {
-            Found::Same => {}
-            Found::Nothing(why) => {
-                let name = lookup.name();
-                self.state.trouble(format!(
-                    "cannot find the host '{name}': {why}; check the name, or give an IP address"
-                ));
-            }
-            Found::Connect { to, instead_of } => {
-                if let Some(old) = instead_of {
-                    self.socket.disconnect(&self.endpoint.at(old).0)?;
-                }
-                let (address, ipv6) = self.endpoint.at(to);
-                self.socket.set_ipv6(ipv6)?;
-                self.socket.connect(&address)?;
-            }
-        }
-        Ok(())
+        self.by_name.as_ref().map_or(deadline, |by_name| by_name.wake_by(deadline))
     }
 
     /// Takes in what happened meanwhile.
     fn pump(&mut self) -> Result<()> {
         self.pump_socket()?;
-        self.pump_name()
+        if let Some(by_name) = &mut self.by_name {
+            by_name.pump(&self.socket, &mut self.state);
+        }
+        Ok(())
     }
 
     fn pump_socket(&mut self) -> Result<()> {

@@ -5,6 +5,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
 use crate::limits::{MAX_BODY_BYTES, MAX_TOPIC_BYTES};
 use crate::link_state::{CONNECTING_MASK, LinkEvent, LinkState};
+use crate::lookup::{ByName, Resolver};
 use crate::peer::Peer;
 use crate::security;
 use crate::wait::{Stopper, deadline, set_up_connecting, wait_until};
@@ -68,6 +69,8 @@ pub struct Subscriber {
     state: LinkState,
     /// A message to be given out after the events before it.
     held: Option<SubscriberEvent>,
+    /// For a name that is followed.
+    by_name: Option<ByName>,
     counters: Arc<SubscriberCounters>,
 }
 
@@ -77,12 +80,28 @@ impl Subscriber {
     /// # Errors
     /// When the name has no address, a topic is too long, or the system refuses a socket.
     pub fn connect(config: &SubscriberConfig) -> Result<Self> {
-        let (address, ipv6) = config.endpoint.to_connect()?;
+        let to = config.endpoint.to_connect()?;
+        Self::open(config, Some(to), None)
+    }
+
+    /// Like [`connect`](Self::connect), for an end that runs for long: a name is looked up on another thread
+    /// until it has an address, and again whenever the link has been down for a while, so neither this call nor
+    /// [`recv`](Self::recv) nor the end of it all waits for a name service. That a name has no address yet is a
+    /// [`LinkEvent::Trouble`].
+    ///
+    /// # Errors
+    /// When the endpoint is none to connect to, a topic is too long, or the system refuses a socket.
+    pub fn follow(config: &SubscriberConfig, resolver: &Resolver) -> Result<Self> {
+        let by_name = ByName::of(&config.endpoint, resolver);
+        let to = if by_name.is_none() { Some(config.endpoint.to_connect()?) } else { None };
+        Self::open(config, to, by_name)
+    }
+
+    fn open(config: &SubscriberConfig, to: Option<(String, bool)>, by_name: Option<ByName>) -> Result<Self> {
         let context = Context::new()?;
         let socket = context.socket(Kind::Sub)?;
         set_up_connecting(&socket)?;
         security::secure_client(&socket)?;
-        socket.set_ipv6(ipv6)?;
         socket.set_receive_high_water_mark(config.queue_messages.max(1))?;
         socket.set_max_message_size(Some((MAX_BODY_BYTES + MAX_TOPIC_BYTES) as u64))?;
         for topic in &config.topics {
@@ -90,9 +109,12 @@ impl Subscriber {
             socket.subscribe(topic)?;
         }
         let monitor = Monitor::watch(&context, &socket, CONNECTING_MASK)?;
-        socket.connect(&address)?;
+        if let Some((address, ipv6)) = to {
+            socket.set_ipv6(ipv6)?;
+            socket.connect(&address)?;
+        }
         let state = LinkState::new(config.endpoint.to_string());
-        Ok(Self { socket, monitor, context, state, held: None, counters: Arc::default() })
+        Ok(Self { socket, monitor, context, state, held: None, by_name, counters: Arc::default() })
     }
 
     /// Receives topics that begin with `topic` too.
@@ -122,7 +144,14 @@ impl Subscriber {
         }
         let deadline = deadline(timeout);
         loop {
-            wait_until([&self.socket, self.monitor.socket()], deadline)?;
+            let mut wake_by = deadline;
+            if let Some(by_name) = &mut self.by_name {
+                by_name.pump(&self.socket, &mut self.state);
+                wake_by = by_name.wake_by(deadline);
+            }
+            if !self.state.has_events() {
+                wait_until([&self.socket, self.monitor.socket()], wake_by)?;
+            }
             if let Some(event) = self.next()? {
                 return Ok(Some(event));
             }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chasar_link::{
-    Collector, CollectorConfig, Endpoint, LinkEvent, Reporter, ReporterConfig, Resolver, Sent,
+    Broadcaster, BroadcasterConfig, Collector, CollectorConfig, Endpoint, LinkEvent, Reporter, ReporterConfig,
+    Resolver, Sent, Subscriber, SubscriberConfig, SubscriberEvent,
 };
 use support::*;
 
@@ -128,5 +129,37 @@ fn closing_does_not_wait_for_the_name_service() {
     let begun = std::time::Instant::now();
     reporter.close(std::time::Duration::ZERO).expect("no failure");
     assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    drop(sender);
+}
+
+#[test]
+fn a_subscriber_follows_a_name_and_waits_for_no_name_service() {
+    let names = Names::default();
+    let stream = Broadcaster::bind(&BroadcasterConfig::new("127.0.0.1:0".parse().expect("an address")))
+        .expect("a free port");
+    let endpoint = Endpoint::new(NAME, stream.bound().port()).expect("a name");
+    let mut subscriber =
+        Subscriber::follow(&SubscriberConfig::new(endpoint, [""]), &names.resolver()).expect("no error");
+    let first = subscriber.recv(LONG).expect("no failure");
+    let Some(SubscriberEvent::Link(LinkEvent::Trouble(text))) = first else { panic!("{first:?}") };
+    assert!(text.contains(NAME) && text.contains("the name service is not up"), "{text}");
+    names.set(&[loopback(1)]);
+    let second = subscriber.recv(LONG).expect("no failure");
+    assert!(matches!(second, Some(SubscriberEvent::Link(LinkEvent::Up { .. }))), "{second:?}");
+    assert!(subscriber.is_up());
+
+    // The name service hangs from now on: neither beginning, nor waiting, nor ending hangs with it.
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let receiver = Mutex::new(receiver);
+    let stuck = Resolver::new(Arc::new(move |_| {
+        let _ = receiver.lock().expect("no panic").recv();
+        Err(io::Error::other("too late"))
+    }));
+    let endpoint = Endpoint::new(NAME, 6666).expect("a name");
+    let begun = std::time::Instant::now();
+    let mut subscriber = Subscriber::follow(&SubscriberConfig::new(endpoint, [""]), &stuck).expect("no error");
+    assert!(subscriber.recv(std::time::Duration::from_millis(50)).expect("no failure").is_none());
+    drop(subscriber);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     drop(sender);
 }
