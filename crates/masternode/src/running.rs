@@ -22,7 +22,7 @@ use crate::receive::{BATCHES, DELIVERIES, Receive, Receiving};
 use crate::recorder::Recorder;
 use crate::state_folder::StateFolder;
 use crate::stream::Stream;
-use crate::upstream::{UpstreamState, Upstreams};
+use crate::upstream::{Upstream, UpstreamState};
 use crate::worker::{Ended, spawn};
 
 /// Batches between ingest and core: at 256 reports each more than a second of 10,000 nodes.
@@ -226,9 +226,10 @@ impl Masternode {
             parts.push("http");
             spawn("http", ended_sender.clone(), move || task.run())?;
         }
-        if !upstreams.is_empty() {
-            let part = Upstreams {
-                all: upstreams,
+        for (endpoint, state) in upstreams {
+            let part = Upstream {
+                endpoint,
+                state,
                 core: inbox_sender.clone(),
                 clock,
                 flags: flags.clone(),
@@ -319,7 +320,10 @@ impl Running {
     }
 
     fn note(&mut self, (part, result): Ended) {
-        self.parts.retain(|running| *running != part);
+        // One at a time: there may be several upstreams.
+        if let Some(at) = self.parts.iter().position(|running| *running == part) {
+            self.parts.swap_remove(at);
+        }
         if let Err(failure) = result {
             self.begin_stop();
             self.failure.get_or_insert(failure);

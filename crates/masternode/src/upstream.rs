@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chasar_link::{Endpoint, Error, LinkEvent, Subscriber, SubscriberConfig, SubscriberEvent};
+use chasar_link::{Endpoint, Error, LinkEvent, Resolver, Subscriber, SubscriberConfig, SubscriberEvent};
 use chasar_wire::{Text, decode, topic};
 use crossbeam_channel::{SendTimeoutError, Sender};
 
@@ -21,12 +21,14 @@ use crate::running::Clock;
 
 /// Most messages in one batch.
 const BATCH: usize = 256;
+/// No further message joins a batch with so many bytes: with large reports, the batches that wait for the core
+/// are bounded by this.
+const BATCH_BYTES: usize = 4 << 20;
 /// How often it is looked whether to stop.
 const TURN: Duration = Duration::from_millis(100);
-/// Reports held here before the upstream holds them for us: two seconds of the largest fleet.
-const QUEUE_MESSAGES: u32 = 40_000;
-/// A name that has no address yet is looked up again after this time.
-const LOOK_UP_AGAIN: Duration = Duration::from_secs(2);
+/// Reports held here before TCP and then the upstream hold them for us: 1 GiB of the largest that there may be,
+/// 13 MB of usual ones.
+const QUEUE_MESSAGES: u32 = 1_024;
 /// What keeps a link from coming up is said again this often.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 
@@ -50,9 +52,10 @@ impl UpstreamState {
     }
 }
 
-/// All upstreams.
-pub(crate) struct Upstreams {
-    pub(crate) all: Vec<(Endpoint, Arc<UpstreamState>)>,
+/// One upstream.
+pub(crate) struct Upstream {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) state: Arc<UpstreamState>,
     pub(crate) core: Sender<Inbox>,
     pub(crate) clock: Clock,
     pub(crate) flags: Arc<Flags>,
@@ -61,57 +64,48 @@ pub(crate) struct Upstreams {
     pub(crate) settle: Duration,
 }
 
-impl Upstreams {
+impl Upstream {
     pub(crate) fn run(self) -> Result<(), String> {
-        let start = Instant::now();
-        while start.elapsed() < self.settle && !self.stopping() {
-            thread::sleep(TURN.min(self.settle));
-        }
-        thread::scope(|scope| {
-            let follow = |(endpoint, state): &(Endpoint, Arc<UpstreamState>)| {
-                let one = Upstream { shared: &self, endpoint: endpoint.clone(), state: state.clone() };
-                thread::Builder::new().name("upstream".into()).spawn_scoped(scope, move || one.follow())
-            };
-            let threads: Vec<_> = self.all.iter().map(follow).collect();
-            threads.into_iter().try_for_each(|thread| match thread.map(thread::ScopedJoinHandle::join) {
-                Ok(Ok(result)) => result,
-                Ok(Err(panic)) => std::panic::resume_unwind(panic),
-                Err(e) => Err(format!("no thread: {e}")),
-            })
-        })
+        let mut config = SubscriberConfig::new(self.endpoint.clone(), [topic::ALL_REPORTS]);
+        config.queue_messages = QUEUE_MESSAGES;
+        let mut subscriber =
+            Subscriber::follow(&config, &Resolver::system()).map_err(|e| format!("{}: {e}", self.state.name))?;
+        let result = self.follow(&mut subscriber);
+        // The core ends when nobody can send to it any more; closing the socket is not its business.
+        drop(self);
+        drop(subscriber);
+        result
     }
 
     fn stopping(&self) -> bool {
         self.flags.stopping.load(Ordering::Relaxed)
     }
-}
 
-/// One upstream.
-struct Upstream<'a> {
-    shared: &'a Upstreams,
-    endpoint: Endpoint,
-    state: Arc<UpstreamState>,
-}
-
-impl Upstream<'_> {
-    fn follow(&self) -> Result<(), String> {
-        let Some(mut subscriber) = self.connect()? else { return Ok(()) };
+    fn follow(&self, subscriber: &mut Subscriber) -> Result<(), String> {
+        let settled = Instant::now() + self.settle;
         let mut trouble = Trouble::default();
-        while !self.shared.stopping() {
+        while !self.stopping() {
+            // Connected at once, so that what is published meanwhile waits in the queue.
+            if subscriber.is_up() && Instant::now() < settled {
+                thread::sleep(TURN.min(settled.saturating_duration_since(Instant::now())));
+                continue;
+            }
             let mut arrivals = Vec::new();
+            let mut bytes = 0;
             let mut next = subscriber.recv(TURN);
             loop {
                 match next {
                     Ok(Some(SubscriberEvent::Message { topic, body })) => {
                         self.state.messages.add(1);
+                        bytes += body.len();
                         arrivals.push(self.read(&topic, body));
                     }
                     Ok(Some(SubscriberEvent::Link(event))) => self.link(event, &mut trouble),
                     Ok(None) => break,
                     Err(Error::Stopped) => return Ok(()),
-                    Err(e) => return Err(e.to_string()),
+                    Err(e) => return Err(format!("{}: {e}", self.state.name)),
                 }
-                if arrivals.len() == BATCH {
+                if arrivals.len() == BATCH || bytes >= BATCH_BYTES || Instant::now() < settled {
                     break;
                 }
                 next = subscriber.recv(Duration::ZERO);
@@ -122,31 +116,6 @@ impl Upstream<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A socket; `None` when the masternode stops before there is one.
-    fn connect(&self) -> Result<Option<Subscriber>, String> {
-        let mut config = SubscriberConfig::new(self.endpoint.clone(), [topic::ALL_REPORTS]);
-        config.queue_messages = QUEUE_MESSAGES;
-        let mut said: Option<Instant> = None;
-        while !self.shared.stopping() {
-            match Subscriber::connect(&config) {
-                Ok(subscriber) => return Ok(Some(subscriber)),
-                // A name may get its address later; everything else stays wrong.
-                Err(Error::Endpoint(problem)) => {
-                    if said.is_none_or(|at| at.elapsed() >= REMIND_EVERY) {
-                        said = Some(Instant::now());
-                        tracing::warn!(upstream = self.state.name, "no link: {problem}; trying again");
-                    }
-                }
-                Err(e) => return Err(e.to_string()),
-            }
-            let again = Instant::now() + LOOK_UP_AGAIN;
-            while Instant::now() < again && !self.shared.stopping() {
-                thread::sleep(TURN);
-            }
-        }
-        Ok(None)
     }
 
     fn link(&self, event: LinkEvent, trouble: &mut Trouble) {
@@ -194,15 +163,15 @@ impl Upstream<'_> {
     /// Waits for the core when it is busy: meanwhile reports queue up in the socket, and then at the upstream,
     /// which drops what does not fit and counts it. `false` when the masternode stops.
     fn send(&self, arrivals: Vec<Arrival>) -> Result<bool, String> {
-        let mut inbox = Inbox { now: self.shared.clock.now(), arrivals, tick: false };
+        let mut inbox = Inbox { now: self.clock.now(), arrivals, tick: false };
         loop {
-            match self.shared.core.send_timeout(inbox, TURN) {
+            match self.core.send_timeout(inbox, TURN) {
                 Ok(()) => return Ok(true),
                 Err(SendTimeoutError::Timeout(again)) => {
-                    self.shared.counts.ingest_waits.add(1);
+                    self.counts.ingest_waits.add(1);
                     inbox = again;
                 }
-                Err(SendTimeoutError::Disconnected(_)) if self.shared.stopping() => return Ok(false),
+                Err(SendTimeoutError::Disconnected(_)) if self.stopping() => return Ok(false),
                 Err(SendTimeoutError::Disconnected(_)) => return Err("the core is gone".into()),
             }
         }

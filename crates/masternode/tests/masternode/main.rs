@@ -10,3 +10,4 @@ mod reports;
 mod restart;
 mod site;
 mod source;
+mod upstream;
