@@ -13,6 +13,9 @@ use chasar_libzmq::{Context, Event, Kind, Message, Monitor, Socket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Messages refused in one go.
+const MOST_REFUSED: usize = 256;
+
 /// What to read from where.
 #[derive(Debug, Clone)]
 pub struct SubscriberConfig {
@@ -211,9 +214,10 @@ impl Subscriber {
         Ok(self.state.has_events())
     }
 
-    /// The next message of two frames within the limits; others are dropped and counted.
+    /// The next message of two frames within the limits; others are dropped and counted, some at a time, so that
+    /// who sends nothing else holds up nobody for long.
     fn try_message(&self) -> Result<Option<SubscriberEvent>> {
-        loop {
+        for _ in 0..MOST_REFUSED {
             let topic = match self.socket.recv() {
                 Ok(frame) => frame,
                 Err(e) if e.would_block() => return Ok(None),
@@ -235,6 +239,7 @@ impl Subscriber {
             }
             count(&self.counters.refused_messages);
         }
+        Ok(None)
     }
 }
 

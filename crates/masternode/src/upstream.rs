@@ -42,13 +42,15 @@ pub(crate) struct UpstreamState {
     pub(crate) connects: Count,
     /// Messages that came from it.
     pub(crate) messages: Count,
+    /// Messages dropped because they have not two frames within the limits.
+    pub(crate) refused: Count,
 }
 
 impl UpstreamState {
     pub(crate) fn new(endpoint: &Endpoint) -> Arc<UpstreamState> {
         let name = endpoint.to_string().trim_start_matches("tcp://").to_owned();
-        let (connects, messages) = (Count::default(), Count::default());
-        Arc::new(UpstreamState { name, connected: AtomicBool::new(false), connects, messages })
+        let (connects, messages, refused) = Default::default();
+        Arc::new(UpstreamState { name, connected: AtomicBool::new(false), connects, messages, refused })
     }
 }
 
@@ -110,6 +112,7 @@ impl Upstream {
                 }
                 next = subscriber.recv(Duration::ZERO);
             }
+            self.refusals(subscriber.counters().read().refused_messages, &mut arrivals);
             trouble.remind(&self.state.name);
             if !arrivals.is_empty() && !self.send(arrivals)? {
                 return Ok(());
@@ -158,6 +161,17 @@ impl Upstream {
             },
             Err(e) => Arrival::Bad { kind: e.kind(), detail: e.to_string(), address },
         }
+    }
+
+    /// Hands on that messages were refused before they could be read, a batch of them at most at a time.
+    fn refusals(&self, refused: u64, arrivals: &mut Vec<Arrival>) {
+        let new = refused.saturating_sub(self.state.refused.get()).min(BATCH as u64);
+        self.state.refused.add(new);
+        arrivals.extend((0..new).map(|_| Arrival::Bad {
+            kind: "frames",
+            detail: "a message has not exactly two frames, or one of them is too large".into(),
+            address: Text::from(self.state.name.as_str()),
+        }));
     }
 
     /// Waits for the core when it is busy: meanwhile reports queue up in the socket, and then at the upstream,

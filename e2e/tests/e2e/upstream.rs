@@ -158,6 +158,7 @@ fn a_node_that_reports_to_both_is_one_node_there() {
     roll_up.count("left", 1, SOON);
     subscriber.ledger().assert_whole(&run, "directly and by a site");
     assert!(roll_up.metric("chasar_reports_duplicate_total") > 0.0, "it came both ways");
+    assert_eq!(roll_up.metric("chasar_reports_lost_total"), 0.0, "what one way did not bring the other one did");
     assert_eq!(site.nodes().unwrap().len(), 1);
     assert_eq!(roll_up.nodes().unwrap().len(), 1);
 }
@@ -198,7 +199,9 @@ fn what_an_upstream_sends_is_checked_like_what_a_node_sends() {
     roll_up.count("live", 2, SOON);
     until(SOON, "refusals", || {
         let refused = roll_up.metrics()?.sum("chasar_reports_refused_total").unwrap_or(0.0);
-        if refused >= 50.0 { Ok(()) } else { Err(format!("{refused}")) }
+        // Those of one frame or three, which nobody can read.
+        let unread = roll_up.metrics()?.sum("chasar_upstream_refused_messages_total").unwrap_or(0.0);
+        if refused >= 50.0 && unread >= 4.0 { Ok(()) } else { Err(format!("{refused}, {unread}")) }
     });
     let run = sessions(&subscriber, 1, 20).remove(0);
     let repeated = subscriber.ledger().repeated(&run);

@@ -111,6 +111,15 @@ fn upstreams(out: &mut Exposition, sources: &Sources) {
         out.sample("chasar_upstream_messages_total", &[("upstream", &upstream.name)], messages);
     }
     out.family(
+        "chasar_upstream_refused_messages_total",
+        "counter",
+        "Messages of this upstream masternode dropped because they have not two frames within the limits.",
+    );
+    for upstream in &sources.upstreams {
+        let refused = upstream.refused.get();
+        out.sample("chasar_upstream_refused_messages_total", &[("upstream", &upstream.name)], refused);
+    }
+    out.family(
         "chasar_upstream_connects_total",
         "counter",
         "Times the link to this upstream masternode came up; each but the first was a gap.",
