@@ -163,6 +163,11 @@ impl Fleet {
             self.journal.mark(slot, session, sequence);
         }
         self.settle(slot, state, incoming.now, effects);
+        if outcome == Outcome::Flood {
+            let origin = Origin { address: incoming.address, relayed: true, digest: incoming.digest };
+            let detail = "more sessions, or more reports without an identity, of one node at once than are known";
+            self.bad(incoming.now, origin, "flood", detail, effects);
+        }
     }
 
     /// Books what a step did to a node.

@@ -1,6 +1,8 @@
 //! One node: its sessions, its state, its numbers.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +19,16 @@ use crate::{Now, Settings, State};
 /// Ranges that were said to be lost and are kept, so that a report that comes after all is taken.
 const MOST_CLOSED_RANGES: usize = 32;
 
-/// Reports without an identity that are remembered to tell copies: some minutes of the fastest such node.
+/// Reports without an identity that are remembered to tell copies: [`COPIES_WITHIN`] of almost nine a second.
 const MOST_DIGESTS: usize = 256;
+
+/// A copy comes by another way within this time. So nothing that another masternode passed on takes the place of
+/// what is known for less: else a burst of more than is known would go round a ring of masternodes for ever.
+const COPIES_WITHIN: Duration = Duration::from_secs(30);
+
+/// A node that was heard itself within this time is expected to send what is missing itself; the longest that
+/// the usual outbox reaches back.
+const DIRECT_FOR: Duration = Duration::from_secs(3_600);
 
 /// A report, when and from where.
 #[derive(Clone, Copy)]
@@ -49,6 +59,8 @@ pub(crate) enum Outcome {
     Accepted(Option<(u32, u64)>),
     /// Dropped.
     Dropped,
+    /// Dropped, since taking it would mean to forget what keeps copies from going round.
+    Flood,
     /// The session at this position is a clone's; the report is not yet accounted for.
     Clone {
         /// Which session has to move.
@@ -58,6 +70,25 @@ pub(crate) enum Outcome {
         /// Its number and sequence.
         mark: (u32, u64),
     },
+}
+
+/// A report without an identity.
+#[derive(Clone, Copy, Debug)]
+struct Digest {
+    /// [`crate::effect::Origin::digest`].
+    digest: u64,
+    /// By which way it comes: the address of who passed it on, hashed; `None` from the node itself.
+    way: Option<u64>,
+    /// When it last came by that way, on the hearing clock.
+    last: Duration,
+}
+
+/// What a report without an identity is.
+enum Copy {
+    No,
+    Yes,
+    /// There is no room to remember it.
+    Unknown,
 }
 
 /// One node.
@@ -92,8 +123,10 @@ pub(crate) struct Node {
     traffic: Option<Traffic>,
     pub(crate) counters: Counters,
     conflict_said: bool,
-    /// The last reports without an identity by their digests, and whether they were passed on.
-    digests: VecDeque<(u64, bool)>,
+    /// The last reports without an identity, the one that came longest ago first.
+    digests: VecDeque<Digest>,
+    /// When it was last heard itself, on the hearing clock; `None` when others alone brought its reports.
+    heard_itself: Option<Duration>,
     pub(crate) snapshot: Option<Arc<NodeSnapshot>>,
     /// Whether more changed than a mark in the memory tells.
     pub(crate) dirty: bool,
@@ -101,6 +134,8 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(id: Arc<str>, about: About, now: Now, heard: Duration) -> Node {
+        // The memory keeps addresses only: that of an upstream has a port.
+        let heard_itself = about.address.parse::<IpAddr>().is_ok().then_some(heard);
         Node {
             id,
             clone_of: None,
@@ -124,6 +159,7 @@ impl Node {
             counters: Counters::default(),
             conflict_said: false,
             digests: VecDeque::new(),
+            heard_itself,
             snapshot: None,
             dirty: true,
         }
@@ -184,18 +220,28 @@ impl Node {
         let (Some(_), Some(session), Some(sequence), Some(sampled_ms)) =
             (&report.node_id, &report.session, report.sequence, report.sampled_at_ms)
         else {
-            if self.came_another_way(incoming) {
-                return self.duplicate(false, out);
+            match self.came_another_way(incoming) {
+                Copy::No => {}
+                Copy::Yes => return self.duplicate(false, out),
+                Copy::Unknown => return Outcome::Flood,
             }
             self.newest(incoming, false, out);
             self.accept(false, out);
             return Outcome::Accepted(None);
         };
+        if incoming.relayed && self.sessions.is_full_for(session, incoming.heard, COPIES_WITHIN) {
+            return Outcome::Flood;
+        }
+        if !incoming.relayed {
+            self.heard_itself = Some(incoming.heard);
+        }
+        let of_its_own = |last| incoming.heard.saturating_sub(last) < DIRECT_FOR;
         let sighting = Sighting {
             session,
             sequence,
             sampled_ms,
             replay: report.replay,
+            claims: !self.heard_itself.is_some_and(of_its_own) || !incoming.relayed,
             hostname: &report.hostname,
             fingerprint: incoming.fingerprint,
             heard: incoming.heard,
@@ -264,19 +310,31 @@ impl Node {
         Outcome::Dropped
     }
 
-    /// Whether a report without an identity has come before, by another masternode or from one: else two
-    /// masternodes that pass on to each other would do so for ever.
-    fn came_another_way(&mut self, incoming: &Incoming<'_>) -> bool {
-        let Some(digest) = incoming.digest else { return false };
-        let known = self.digests.iter().find(|(known, _)| *known == digest);
-        if let Some((_, relayed)) = known {
-            return *relayed || incoming.relayed;
-        }
-        if self.digests.len() == MOST_DIGESTS {
+    /// Whether a report without an identity has come by another way lately, by another masternode or from one:
+    /// else two masternodes that pass on to each other would do so for ever. What comes by the same way again is
+    /// no copy: a node may say the same twice.
+    fn came_another_way(&mut self, incoming: &Incoming<'_>) -> Copy {
+        let Some(digest) = incoming.digest else { return Copy::No };
+        let way = incoming.relayed.then(|| {
+            let mut hasher = DefaultHasher::new();
+            incoming.address.hash(&mut hasher);
+            hasher.finish()
+        });
+        let last = incoming.heard;
+        let is_young = |known: &Digest| last.saturating_sub(known.last) < COPIES_WITHIN;
+        if let Some(at) = self.digests.iter().position(|known| known.digest == digest) {
+            if self.digests[at].way != way && is_young(&self.digests[at]) {
+                return Copy::Yes;
+            }
+            self.digests.remove(at);
+        } else if self.digests.len() >= MOST_DIGESTS {
+            if incoming.relayed && self.digests.front().is_some_and(is_young) {
+                return Copy::Unknown;
+            }
             self.digests.pop_front();
         }
-        self.digests.push_back((digest, incoming.relayed));
-        false
+        self.digests.push_back(Digest { digest, way, last });
+        Copy::No
     }
 
     fn conflict(&mut self, out: &mut Out<'_>) {

@@ -55,6 +55,9 @@ pub(crate) struct Sighting<'a> {
     pub(crate) sequence: u64,
     pub(crate) sampled_ms: i64,
     pub(crate) replay: Option<Replay>,
+    /// Whether `replay`, or that there is none, speaks of what will come here: each way has a replay of its own,
+    /// so what another masternode passed on says nothing of the link of a node that also reports here.
+    pub(crate) claims: bool,
     pub(crate) hostname: &'a Text,
     pub(crate) fingerprint: u64,
     /// Now, on the hearing clock.
@@ -156,14 +159,19 @@ impl Sessions {
                 session.high_sampled_ms = Some(sighting.sampled_ms);
             }
         }
-        if matches!(seen, Seen::Newest { .. }) {
-            self.went_on(sighting);
+        if let Seen::Newest { switched, .. } = seen {
+            self.went_on(sighting, switched);
         }
         (at, seen)
     }
 
-    fn went_on(&mut self, sighting: &Sighting<'_>) {
+    fn went_on(&mut self, sighting: &Sighting<'_>, switched: bool) {
         self.advances += 1;
+        if !sighting.claims {
+            // What was said of the session before is not true of this one.
+            self.claim = self.claim.filter(|_| !switched);
+            return;
+        }
         // Without the key nothing is waiting: every number below this report is final.
         let nothing = Replay { pending: 0, from_sequence: sighting.sequence };
         self.claim = Some(sighting.replay.filter(|r| r.pending > 0).unwrap_or(nothing));
@@ -349,12 +357,23 @@ impl Sessions {
         !ranges.is_empty()
     }
 
+    /// Whether a session is unknown and there is no room for it but in place of one heard within `young`.
+    pub(crate) fn is_full_for(&self, session: &str, heard: Duration, young: Duration) -> bool {
+        self.list.len() >= MAX_SESSIONS
+            && self.position(session).is_none()
+            && self.oldest().is_some_and(|at| heard.saturating_sub(self.list[at].last_arrival) < young)
+    }
+
+    /// The session that was silent longest, never the running one.
+    fn oldest(&self) -> Option<usize> {
+        (0..self.list.len())
+            .filter(|&at| at != self.current)
+            .min_by_key(|&at| (self.list[at].last_arrival, self.list[at].number))
+    }
+
     /// Forgets the session that was silent longest, never the running one.
     fn evict(&mut self, said: &mut impl FnMut(&Session, u64, u64)) {
-        let oldest = (0..self.list.len())
-            .filter(|&at| at != self.current)
-            .min_by_key(|&at| (self.list[at].last_arrival, self.list[at].number));
-        let Some(at) = oldest else { return };
+        let Some(at) = self.oldest() else { return };
         self.close(at, u64::MAX, said);
         self.list.remove(at);
         if self.current > at {

@@ -508,7 +508,9 @@ fn by_way(story: &mut Story, report: &Report, address: &str, relayed: bool, dige
     let origin = Origin { address, relayed, digest: Some(digest) };
     let now = story.now();
     story.fleet.step(now, Input::Report { report, origin }, &mut effects);
-    effects.iter().any(|effect| matches!(effect, Effect::Accepted { .. }))
+    let accepted = effects.iter().any(|effect| matches!(effect, Effect::Accepted { .. }));
+    story.said.extend(effects);
+    accepted
 }
 
 #[test]
@@ -531,6 +533,89 @@ fn a_report_without_an_identity_is_taken_once_when_other_masternodes_pass_it_on(
         assert!(by_way(&mut story, &old, "192.0.2.1", false, digest));
         assert!(!by_way(&mut story, &old, "site:6666", true, digest.max(110) - 100));
     }
+}
+
+#[test]
+fn a_node_that_says_the_same_for_ever_is_live_behind_an_upstream_too() {
+    let mut story = Story::new();
+    let ups = Report { hostname: "ups".into(), ..Report::default() };
+    for _ in 0..60 {
+        assert!(by_way(&mut story, &ups, "site:6666", true, 1));
+        assert!(!by_way(&mut story, &ups, "other:6666", true, 1), "a copy by another way");
+        story.wait(1.0);
+    }
+    assert_eq!(story.fleet.totals().live, 1);
+    // The first way is gone: the other one takes its place.
+    story.wait(30.0);
+    assert!(by_way(&mut story, &ups, "other:6666", true, 1));
+}
+
+/// Two masternodes that are each other's upstream, and so many reports sent to the first at once.
+fn goes_round(reports: &[(Report, u64)]) -> (usize, usize) {
+    let mut ring = [Story::new(), Story::new()];
+    let mut turns = 0;
+    let mut under_way: Vec<&(Report, u64)> =
+        reports.iter().filter(|(r, digest)| by_way(&mut ring[0], r, "192.0.2.1", false, *digest)).collect();
+    while !under_way.is_empty() && turns < 100 {
+        turns += 1;
+        let (at, from) = if turns % 2 == 1 { (1, "first:6666") } else { (0, "second:6666") };
+        under_way.retain(|(report, digest)| by_way(&mut ring[at], report, from, true, *digest));
+        ring.iter_mut().for_each(|story| story.wait(0.25));
+    }
+    let flood = |effect: &&Effect| matches!(effect, Effect::Refused { reason: "flood" });
+    (turns, ring.iter().map(|story| story.said.iter().filter(flood).count()).sum())
+}
+
+#[test]
+fn no_burst_goes_round_a_ring_for_ever() {
+    let old = Report { hostname: "old".into(), ..Report::default() };
+    for count in [1, 17, 256, 257, 300, 1_000] {
+        let without_identity: Vec<_> = (0..count).map(|digest| (old.clone(), digest)).collect();
+        let (turns, refused) = goes_round(&without_identity);
+        assert!(turns <= 2 && (refused > 0) == (count > 256), "{count}: {turns} turns, {refused} refused");
+        let sessions: Vec<_> =
+            (0..count.min(300)).map(|n| (Story::new().sampled(&format!("s{n}"), 1), 0)).collect();
+        let (turns, refused) = goes_round(&sessions);
+        assert!(turns <= 2 && (refused > 0) == (count > 16), "{count}: {turns} turns, {refused} refused");
+    }
+}
+
+#[test]
+fn what_a_masternode_passes_on_says_nothing_of_the_nodes_own_link() {
+    let mut story = Story::new();
+    let lost = |story: &Story| story.fleet.counters().lost_total;
+    let direct = |story: &mut Story, sequence| by_way(story, &story_report(sequence), "192.0.2.1", false, 0);
+    let relayed = |story: &mut Story, sequence| by_way(story, &story_report(sequence), "site:6666", true, 0);
+    // Of a node that reports to the site alone, what the stream did not bring is lost.
+    for sequence in (0..5).chain(10..20) {
+        assert!(relayed(&mut story, sequence));
+        story.wait(1.0);
+    }
+    assert_eq!(lost(&story), 5);
+    // Then it reports here too; both links break, and the site's is back first.
+    for sequence in 20..25 {
+        assert!(direct(&mut story, sequence));
+        assert!(!relayed(&mut story, sequence));
+        story.wait(1.0);
+    }
+    for sequence in 30..60 {
+        assert!(relayed(&mut story, sequence));
+        story.wait(1.0);
+    }
+    assert_eq!(lost(&story), 5, "the node has not had the chance to send 25 to 29 again");
+    // The same after a restart.
+    let (mut bytes, now) = (Vec::new(), story.now());
+    story.fleet.whole_memory(now, &mut bytes);
+    story.fleet = Fleet::restore(Settings::default(), now, &bytes).0;
+    for sequence in 60..70 {
+        assert!(relayed(&mut story, sequence));
+        story.wait(1.0);
+    }
+    assert_eq!(lost(&story), 0, "counters begin anew, and nothing was lost since");
+    for sequence in 25..30 {
+        assert!(direct(&mut story, sequence));
+    }
+    assert_eq!(story.fleet.counters().recovered_total, 0);
 }
 
 #[test]
