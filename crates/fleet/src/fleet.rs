@@ -165,7 +165,8 @@ impl Fleet {
         self.settle(slot, state, incoming.now, effects);
         if outcome == Outcome::Flood {
             let origin = Origin { address: incoming.address, relayed: true, digest: incoming.digest };
-            let detail = "more sessions, or more reports without an identity, of one node at once than are known";
+            let detail =
+                "more sessions, or more reports without an identity, of one node at once than are known";
             self.bad(incoming.now, origin, "flood", detail, effects);
         }
     }

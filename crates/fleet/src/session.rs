@@ -361,7 +361,11 @@ impl Sessions {
     pub(crate) fn is_full_for(&self, session: &str, heard: Duration, young: Duration) -> bool {
         self.list.len() >= MAX_SESSIONS
             && self.position(session).is_none()
-            && self.oldest().is_some_and(|at| heard.saturating_sub(self.list[at].last_arrival) < young)
+            && self.oldest().map(|at| &self.list[at]).is_some_and(|oldest| {
+                // One that was only remembered may be as old as can be.
+                let went_on = oldest.remembered_high != Some(oldest.log.high());
+                went_on && heard.saturating_sub(oldest.last_arrival) < young
+            })
     }
 
     /// The session that was silent longest, never the running one.
