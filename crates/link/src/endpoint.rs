@@ -93,6 +93,28 @@ impl Endpoint {
         Self { host: self.host.clone(), port }
     }
 
+    /// To be compared with others: names in lower case (RFC 4343) and without the dot at their end, which tells a
+    /// whole name (RFC 1034, section 3.1) and hardly ever another computer.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        let host = match &self.host {
+            Host::Name(name) => Host::Name(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()),
+            host => host.clone(),
+        };
+        Self { host, port: self.port }
+    }
+
+    /// Whether nobody can connect to it: every address of a computer, or port 0.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        let any = match &self.host {
+            Host::Any => true,
+            Host::Address(address) => address.is_unspecified(),
+            Host::Name(_) => false,
+        };
+        any || self.port == 0
+    }
+
     /// Whether it can only be reached from this computer: a loopback address, or the name `localhost`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -122,14 +144,12 @@ impl Endpoint {
     /// # Errors
     /// When it is a wildcard, the port is 0, or the name has no address.
     pub(crate) fn to_connect(&self) -> Result<(String, bool), EndpointError> {
-        if self.port == 0 {
-            return Err(EndpointError::Wildcard { endpoint: self.clone() });
+        let wildcard = || EndpointError::Wildcard { endpoint: self.clone() };
+        if self.is_wildcard() {
+            return Err(wildcard());
         }
         match &self.host {
-            Host::Any => Err(EndpointError::Wildcard { endpoint: self.clone() }),
-            Host::Address(address) if address.is_unspecified() => {
-                Err(EndpointError::Wildcard { endpoint: self.clone() })
-            }
+            Host::Any => Err(wildcard()),
             Host::Address(address) => Ok((tcp(*address, self.port.to_string()), address.is_ipv6())),
             Host::Name(name) => {
                 let preferred = preferred(&resolve(name)?).ok_or_else(|| nothing_found(name))?;
@@ -301,6 +321,14 @@ mod tests {
         let endpoint: Endpoint = "no-such-host.invalid:5555".parse().expect("a possible name");
         let error = endpoint.to_connect().expect_err("reserved by RFC 2606").to_string();
         assert!(error.contains("no-such-host.invalid") && error.contains("check the name"), "{error}");
+    }
+
+    #[test]
+    fn names_that_are_one_are_written_in_one_way() {
+        let one = |text: &str| text.parse::<Endpoint>().expect("an endpoint").canonical();
+        assert_eq!(one("Server.Example.:5555"), one("server.example:5555"));
+        assert_ne!(one("server:5555"), one("server:5556"));
+        assert_eq!(one("[::1]:1").to_string(), "tcp://[::1]:1");
     }
 
     #[test]

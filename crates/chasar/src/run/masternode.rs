@@ -1,9 +1,11 @@
 //! `chasar masternode start`.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chasar_link::Host;
 use chasar_masternode::{Config, Endpoint, HistoryConfig, HttpConfig, Masternode, ReceiveConfig};
 
 use super::state_dir;
@@ -22,6 +24,8 @@ use crate::signal::Stop;
 
 /// How long to wait for the parts before looking whether to stop.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// Most upstreams: each costs three threads.
+const MAX_UPSTREAMS: usize = 64;
 /// How long a stop may take: what is queued is published and recorded.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -84,7 +88,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let (bind, port) = (layers.get(&BIND), layers.get(&LISTEN_PORT));
     let (stream, http) = (layers.get(&STREAM), layers.get(&HTTP));
     let (names, token_file) = (layers.get(&HTTP_NAMES), layers.get(&TOKEN_FILE));
-    let upstreams = layers.get(&UPSTREAM).map(|given| given.value).unwrap_or_default();
+    let upstreams = layers.get(&UPSTREAM);
     let state_dir = state_dir(layers);
     let history = state_dir.as_deref().map(|folder| history(layers, folder));
     let receive = layers.get(&RECEIVE);
@@ -108,7 +112,15 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
     let mut config = Config::new(&bind, state_dir).ok()?;
     config.reports = config.reports.with_port(port?.value);
     config.stream = endpoint(stream?.value);
-    config.upstreams = upstreams.iter().filter_map(|(host, port)| Endpoint::new(host, *port).ok()).collect();
+    if let Some(given) = upstreams {
+        match upstreams_of(&given.value, config.stream.as_ref()) {
+            Ok(upstreams) => config.upstreams = upstreams,
+            Err(message) => {
+                layers.problems.push(Problem { place: given.place, message });
+                return None;
+            }
+        }
+    }
     config.http = endpoint(http?.value).map(|endpoint| HttpConfig {
         token,
         host_names: names.map(|given| given.value).unwrap_or_default(),
@@ -130,6 +142,45 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         config.receive = Some(ReceiveConfig::default());
     }
     Some(config)
+}
+
+/// Where the streams of other masternodes are, or what is wrong with that.
+fn upstreams_of(given: &[(String, u16)], own: Option<&Endpoint>) -> Result<Vec<Endpoint>, String> {
+    if given.len() > MAX_UPSTREAMS {
+        return Err(format!("{} upstreams are more than the {MAX_UPSTREAMS} that are possible", given.len()));
+    }
+    let mut upstreams: Vec<Endpoint> = Vec::with_capacity(given.len());
+    for (host, port) in given {
+        let upstream = Endpoint::new(host, *port).map_err(|e| e.to_string())?;
+        let shown = upstream.to_string();
+        let shown = shown.trim_start_matches("tcp://");
+        if upstream.is_wildcard() {
+            return Err(format!("{shown} is no address to connect to; name the computer"));
+        }
+        if upstreams.iter().any(|known| known.canonical() == upstream.canonical()) {
+            return Err(format!("{shown} is there twice; each upstream is named once"));
+        }
+        if own.is_some_and(|own| is_own(&upstream, own)) {
+            return Err(format!("{shown} is this masternode's own stream; name another one's"));
+        }
+        upstreams.push(upstream);
+    }
+    Ok(upstreams)
+}
+
+/// Whether this is surely our own stream; a name of this computer cannot be told without looking it up.
+fn is_own(upstream: &Endpoint, own: &Endpoint) -> bool {
+    if upstream.port() != own.port() {
+        return false;
+    }
+    let is_localhost =
+        |endpoint: &Endpoint| matches!(endpoint.host(), Host::Name(_)) && endpoint.is_loopback();
+    let at = |endpoint: &Endpoint| match endpoint.host() {
+        Host::Name(_) if is_localhost(endpoint) => Host::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        host => host.clone(),
+    };
+    let own = own.canonical();
+    at(&upstream.canonical()) == at(&own) || own.is_wildcard() && upstream.is_loopback()
 }
 
 /// The folder for what has to be remembered; `None` when there is none, which is then among the problems.
@@ -240,6 +291,33 @@ mod tests {
             memory_bytes: 64 << 20,
         };
         assert_eq!(config.history, Some(history));
+    }
+
+    #[test]
+    fn upstreams_that_cannot_be_are_told() {
+        let wrong = [
+            ("*:6666", "*:6666 is no address to connect to"),
+            ("0.0.0.0:6666", "no address to connect to"),
+            ("a:1,b:1,A.:1", "A.:1 is there twice"),
+            ("a:1,127.0.0.1:6666", "127.0.0.1:6666 is this masternode's own stream"),
+            ("localhost:6666", "own stream"),
+            (
+                &(1..=65).map(|port| format!("a:{port}")).collect::<Vec<_>>().join(","),
+                "65 upstreams are more",
+            ),
+        ];
+        for (given, told) in wrong {
+            let mut layers = layers(&[("upstream", given)]);
+            assert!(config(&mut layers).is_none(), "{given}");
+            let problems: Vec<String> = layers.problems.iter().map(ToString::to_string).collect();
+            let one = problems.len() == 1 && problems[0].starts_with("--upstream: ");
+            assert!(one && problems[0].contains(told), "{problems:?}");
+        }
+        let wide = [("bind", "0.0.0.0"), ("upstream", "127.0.0.2:6666")];
+        assert!(config(&mut layers(&wide)).is_none(), "all addresses are its own");
+        for fine in ["127.0.0.1:6667", "127.0.0.2:6666", "site:6666"] {
+            assert!(config(&mut layers(&[("upstream", fine)])).is_some(), "{fine}");
+        }
     }
 
     #[test]
