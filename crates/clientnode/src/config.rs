@@ -129,17 +129,17 @@ impl Config {
         if self.port == 0 {
             wrong("port", "0 is no port to connect to; the usual one is 5555".to_owned());
         }
-        let mut known: Vec<Endpoint> = first.into_iter().collect();
+        let mut known: Vec<Endpoint> = first.iter().map(Endpoint::canonical).collect();
         for (host, port) in &self.also {
             match Endpoint::new(host, *port) {
                 Err(e) => wrong("also", e.to_string()),
                 Ok(endpoint) if *port == 0 => {
                     wrong("also", format!("{endpoint}: 0 is no port to connect to"))
                 }
-                Ok(endpoint) if known.contains(&endpoint) => {
+                Ok(endpoint) if known.contains(&endpoint.canonical()) => {
                     wrong("also", format!("{endpoint} is there twice; each masternode is named once"));
                 }
-                Ok(endpoint) => known.push(endpoint),
+                Ok(endpoint) => known.push(endpoint.canonical()),
             }
         }
         if self.also.len() >= MAX_MASTERNODES {
@@ -225,7 +225,7 @@ mod tests {
         let config = Config {
             masternode: "not a host".to_owned(),
             port: 0,
-            also: vec![("b".to_owned(), 1), ("b".to_owned(), 1), ("c".to_owned(), 0)],
+            also: vec![("b".to_owned(), 1), ("B.".to_owned(), 1), ("c".to_owned(), 0)],
             interval: Duration::from_millis(50),
             processes: ProcessList::Top(5000),
             outbox: Some(Outbox { bytes: 1, age: Duration::ZERO }),

@@ -421,7 +421,8 @@ pub(crate) static ALSO: Setting<Vec<(String, u16)>> = Setting {
         choices: &[],
         help: "A further masternode that gets every report too: host:port; may be repeated",
         more: "Seven at most, [IPv6]:port with brackets. Each has its own link and its own replay: one that is slow \
-               or gone does not hold up the others.",
+               or gone does not hold up the others. Name each once: that two names, or a name and an address, are \
+               one masternode cannot be seen here, and it would get everything twice.",
     },
     parse: value::addresses,
 };
@@ -504,7 +505,7 @@ pub(crate) static SPOOL_SIZE: Setting<u64> = Setting {
         form: Form::Flag,
         default: Default::Text("256MiB"),
         choices: &[],
-        help: "How much the spool folder may hold; the oldest goes first",
+        help: "How much the spool folder may hold for each masternode; the oldest goes first",
         more: "At least 16 MiB. Only with a spool folder.",
     },
     parse: value::size,
