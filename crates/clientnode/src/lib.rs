@@ -46,7 +46,7 @@ mod watcher;
 pub use config::{Config, Problem};
 pub use identity::IdentityError;
 pub use run::{RunError, run, run_watched};
-pub use spool::inspect::{SpoolContent, inspect_spool};
+pub use spool::inspect::{SpoolContent, inspect_spool, spool_folders};
 pub use stop::Stop;
 pub use watcher::{News, Watcher};
 

@@ -154,7 +154,9 @@ fn clientnode(
     if let Some((path, bytes)) = spool {
         findings.extend(folder::judge(&folder::look(folder::SPOOL, "--spool-dir", path, user)));
         let in_use = !subject.processes.is_empty();
-        findings.extend(spool::judge(&spool::look(path, *bytes, node_id.as_deref(), in_use)));
+        for folder in chasar_clientnode::spool_folders(path) {
+            findings.extend(spool::judge(&spool::look(&folder, *bytes, node_id.as_deref(), in_use)));
+        }
     }
 
     for (host, port) in also {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::record::{self, SegmentHeader};
 
@@ -50,6 +50,15 @@ pub fn inspect_spool(folder: &Path, node_id: Option<&str>) -> io::Result<SpoolCo
         content.add(name, &bytes, node_id);
     }
     Ok(content)
+}
+
+/// All folders of a spool: itself, and those inside it in which further masternodes have what waits for them.
+pub fn spool_folders(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let is_one = |folder: &PathBuf| folder.join("lock").is_file();
+    let mut inside: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_one).collect();
+    inside.sort();
+    std::iter::once(root.to_owned()).chain(inside).collect()
 }
 
 impl SpoolContent {
@@ -104,5 +113,10 @@ mod tests {
         let any = inspect_spool(folder.path(), None).unwrap();
         assert_eq!((any.reports, any.of_other_nodes.len()), (4, 0));
         assert!(inspect_spool(&folder.path().join("nowhere"), None).is_err());
+        for (further, file) in [("b_5555", "lock"), ("other", "file")] {
+            fs::create_dir(folder.path().join(further)).unwrap();
+            fs::write(folder.path().join(further).join(file), b"").unwrap();
+        }
+        assert_eq!(spool_folders(folder.path()), [folder.path().to_owned(), folder.path().join("b_5555")]);
     }
 }
