@@ -11,13 +11,13 @@ readings! {
     "chasar_agent_start_time_seconds" Gauge "When this run of the clientnode began, Unix time" => |a| a.started_at_ms.map(seconds);
     "chasar_agent_cpu_seconds_total" Counter "Processor time the clientnode used" => |a| a.cpu_seconds_total;
     "chasar_agent_resident_memory_bytes" Gauge "Resident memory of the clientnode" => |a| a.resident_bytes;
-    "chasar_agent_sent_bytes_total" Counter "Bytes of reports handed to the link" => |a| a.sent_bytes_total;
-    "chasar_agent_sent_reports_total" Counter "Reports handed to the link, replays included" => |a| a.sent_reports_total;
-    "chasar_agent_replayed_reports_total" Counter "Reports sent again after a cut" => |a| a.replayed_reports_total;
-    "chasar_agent_dropped_reports_total" Counter "Reports that the outbox had to let go before they were sent" => |a| a.dropped_reports_total;
+    "chasar_agent_sent_bytes_total" Counter "Bytes of reports handed to the links, to all masternodes together" => |a| a.sent_bytes_total;
+    "chasar_agent_sent_reports_total" Counter "Reports handed to the links, replays included, to all masternodes together" => |a| a.sent_reports_total;
+    "chasar_agent_replayed_reports_total" Counter "Reports sent again after a cut, to all masternodes together" => |a| a.replayed_reports_total;
+    "chasar_agent_dropped_reports_total" Counter "Reports that the outbox had to let go before they were sent: one that two masternodes did not get counts twice" => |a| a.dropped_reports_total;
     "chasar_agent_missed_ticks_total" Counter "Samples not taken because the host was asleep or too busy" => |a| a.missed_ticks_total;
-    "chasar_agent_reconnects_total" Counter "Times the link came up again" => |a| a.reconnects_total;
-    "chasar_agent_outbox_reports" Gauge "Reports kept for a replay" => |a| a.outbox_reports;
+    "chasar_agent_reconnects_total" Counter "Times a link came up again, of all masternodes together" => |a| a.reconnects_total;
+    "chasar_agent_outbox_reports" Gauge "Reports kept for a replay; one that is kept on disk for two masternodes counts twice" => |a| a.outbox_reports;
     "chasar_agent_outbox_bytes" Gauge "Size of the reports kept for a replay, as kept" => |a| a.outbox_bytes;
     "chasar_agent_sample_seconds" Gauge "How long it took to take the last sample, all probes" => |a| a.sample_seconds;
 }

@@ -24,25 +24,25 @@ pub struct Agent {
     /// Resident memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident_bytes: Option<u64>,
-    /// Bytes of reports handed to the link.
+    /// Bytes of reports handed to the links, to all masternodes together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_bytes_total: Option<u64>,
-    /// Reports handed to the link, replays included.
+    /// Reports handed to the links, replays included, to all masternodes together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_reports_total: Option<u64>,
-    /// Reports sent again after a cut.
+    /// Reports sent again after a cut, to all masternodes together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed_reports_total: Option<u64>,
-    /// Reports that the outbox had to let go before they were sent.
+    /// Reports that the outbox had to let go before they were sent: one that two masternodes did not get counts twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_reports_total: Option<u64>,
     /// Samples not taken because the host was asleep or too busy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_ticks_total: Option<u64>,
-    /// Times the link came up again.
+    /// Times a link came up again, of all masternodes together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconnects_total: Option<u64>,
-    /// Reports kept for a replay.
+    /// Reports kept for a replay; one that is kept on disk for two masternodes counts twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox_reports: Option<u64>,
     /// Their size as kept.
