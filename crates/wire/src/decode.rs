@@ -67,6 +67,11 @@ pub fn decode(json: &[u8]) -> Result<Report, DecodeError> {
     Ok(report)
 }
 
+/// Masternodes that a clientnode may tell of; ours have eight at most.
+const MAX_MASTERNODES: usize = 64;
+/// DNS allows 253 bytes for a name; a colon and a port follow.
+const MAX_ADDRESS_BYTES: usize = 253 + 6;
+
 fn check(report: &Report) -> Result<(), DecodeError> {
     name("hostname", &report.hostname)?;
     if report.hostname.is_empty() {
@@ -122,6 +127,17 @@ fn check(report: &Report) -> Result<(), DecodeError> {
     for interface in report.network.iter().flat_map(|n| &n.interfaces) {
         name("network interface", &interface.device)?;
     }
+    let masternodes = report.agent.iter().filter_map(|agent| agent.masternodes.as_deref()).flatten();
+    for (at, masternode) in masternodes.enumerate() {
+        let problem = if at >= MAX_MASTERNODES {
+            "has more masternodes than a clientnode may have"
+        } else if masternode.address.len() > MAX_ADDRESS_BYTES {
+            "has an address that is longer than a host name and a port"
+        } else {
+            continue;
+        };
+        return Err(DecodeError::Value { key: "agent.masternodes", problem });
+    }
     Ok(())
 }
 
@@ -158,6 +174,20 @@ mod tests {
         "disk": {"total_bytes": 10, "total_bytes_used": 5, "total_bytes_free": 4, "percent_used": 55.6},
         "process": {"python3": {"pid": 7, "status": "running", "percent_cpu_used": 0.0, "percent_memory_used": 1.25}}
     }"#;
+
+    #[test]
+    fn masternodes_of_a_clientnode_are_few_and_their_addresses_short() {
+        let report =
+            |masternodes: &str| format!(r#"{{"hostname":"h","agent":{{"masternodes":[{masternodes}]}}}}"#);
+        let one = |address: &str| format!(r#"{{"address":"{address}"}}"#);
+        let read = |masternodes: &str| decode(report(masternodes).as_bytes()).map_err(|e| e.to_string());
+        assert!(read(&one(&"a".repeat(259))).is_ok());
+        assert!(read(&vec![one("a:1"); 64].join(",")).is_ok());
+        for wrong in [one(&"a".repeat(260)), vec![one("a:1"); 65].join(",")] {
+            let told = read(&wrong).unwrap_err();
+            assert!(told.contains("agent.masternodes"), "{told}");
+        }
+    }
 
     #[test]
     fn a_report_of_2016_is_read() {
