@@ -64,9 +64,30 @@ impl Uplink {
     }
 }
 
+/// One line of several masternodes, each with whether its link is up: those that are up first.
+pub(crate) fn status<'a>(links: impl Iterator<Item = (&'a Uplink, bool)>) -> String {
+    let (up, down): (Vec<_>, Vec<_>) = links.partition(|(_, is_up)| *is_up);
+    let up: Vec<&str> = up.iter().map(|(uplink, _)| uplink.masternode.as_str()).collect();
+    let connected = (!up.is_empty()).then(|| format!("connected to {}", up.join(", ")));
+    let missing =
+        down.iter().map(|(uplink, _)| format!("no link to {}: {}", uplink.masternode, uplink.reason()));
+    connected.into_iter().chain(missing).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_status_tells_of_all_masternodes() {
+        let uplinks = ["tcp://a:1", "tcp://b:1", "tcp://c:1"].map(|m| Uplink::new(m.to_owned()));
+        let told = |up: [bool; 3]| status(uplinks.iter().zip(up));
+        assert_eq!(told([true; 3]), "connected to tcp://a:1, tcp://b:1, tcp://c:1");
+        assert_eq!(
+            told([false, true, false]),
+            "connected to tcp://b:1; no link to tcp://a:1: not connected yet; no link to tcp://c:1: not connected yet"
+        );
+    }
 
     #[test]
     fn trouble_is_told_once_a_minute() {

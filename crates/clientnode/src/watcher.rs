@@ -25,6 +25,11 @@ pub enum News<'a> {
         /// Why, as far as it is known.
         reason: &'a str,
     },
+    /// How the links to several masternodes are; told when it changes.
+    Links {
+        /// Which are up, and why the others are not.
+        status: &'a str,
+    },
     /// The agent was told to end and does so.
     Stopping,
 }

@@ -55,6 +55,7 @@ impl Watcher for Supervisor {
             News::NoLink { masternode, reason } => {
                 self.0.status(format_args!("no link to {masternode}: {reason}"));
             }
+            News::Links { status } => self.0.status(format_args!("{status}")),
             News::Stopping => self.0.stopping(),
             _ => {}
         }
