@@ -19,9 +19,10 @@ use crate::platform::{self, Clock};
 use crate::route::OVERLAP;
 use crate::say;
 use crate::spool::Spool;
+use crate::spool::folders::{self, Place};
 use crate::spool::storage::Folder;
 use crate::stop::Stop;
-use crate::uplink::Uplink;
+use crate::uplink::{self, Uplink};
 use crate::watcher::{News, Watcher};
 
 /// While the link is good, the reports of the last [`OVERLAP`] are kept as they are if that takes no more
@@ -78,6 +79,8 @@ struct Agent {
     /// Sent reports up to this size are kept as they are.
     plain_up_to_bytes: usize,
     goodbye: Duration,
+    /// What the supervisor was last told of several links.
+    told: String,
     said_shrunk: bool,
     /// Made when something has to be packed, and given up when nothing waits.
     packer: Option<Packer>,
@@ -146,6 +149,7 @@ impl Agent {
                 as usize,
             goodbye: config.goodbye,
             uplinks,
+            told: String::new(),
             said_shrunk: false,
             packer: None,
             unpacker: None,
@@ -188,10 +192,10 @@ impl Agent {
         }
     }
 
-    /// Tells the supervisor of the links: of one that came up, or of those that are down.
+    /// Tells the supervisor of the links.
     fn tell(&mut self, watcher: &mut dyn Watcher) {
-        for (to, uplink) in self.uplinks.iter_mut().enumerate() {
-            let is_up = self.life.link_is_up(to);
+        if let [uplink] = &mut self.uplinks[..] {
+            let is_up = self.life.link_is_up(0);
             let masternode = uplink.masternode.as_str();
             if !is_up {
                 watcher.hear(News::NoLink { masternode, reason: uplink.reason() });
@@ -199,6 +203,13 @@ impl Agent {
                 watcher.hear(News::Connected { masternode });
             }
             uplink.told_up = is_up;
+            return;
+        }
+        let links = self.uplinks.iter().enumerate().map(|(to, uplink)| (uplink, self.life.link_is_up(to)));
+        let status = uplink::status(links);
+        if status != self.told {
+            watcher.hear(News::Links { status: &status });
+            self.told = status;
         }
     }
 
@@ -424,32 +435,31 @@ fn now(clock: &Clock) -> Now {
     Now { unix_micros, monotonic: clock.monotonic() }
 }
 
-/// The folder of each masternode: the first has the spool folder itself, the others one in it.
+/// What waits on disk for each masternode.
 fn open_spools(
     config: &Config,
     endpoints: &[Endpoint],
     identity: &Identity,
 ) -> Result<Vec<Option<Spool>>, RunError> {
-    let open = |(number, endpoint): (usize, &Endpoint)| {
-        let Some(spool) = &config.spool else { return Ok(None) };
-        let folder = match number {
-            0 => spool.folder.clone(),
-            _ => spool.folder.join(folder_name(endpoint)),
-        };
-        open_spool(folder, spool.bytes, identity)
-    };
-    endpoints.iter().enumerate().map(open).collect()
+    let Some(spool) = &config.spool else { return Ok(endpoints.iter().map(|_| None).collect()) };
+    let (places, left) = folders::places(&spool.folder, endpoints);
+    for (folder, masternode) in left {
+        tracing::warn!(
+            folder = %folder.display(),
+            "reports wait for {}, which is no masternode of this clientnode any more: \
+             name it again, or delete them",
+            masternode.escape_debug()
+        );
+    }
+    places.into_iter().map(|place| open_spool(place, spool.bytes, identity)).collect()
 }
 
-/// A name for the folder of what waits for a masternode.
-fn folder_name(endpoint: &Endpoint) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' || c == '-' { c } else { '_' };
-    endpoint.to_string().trim_start_matches("tcp://").chars().map(plain).collect()
-}
-
-fn open_spool(folder: PathBuf, bytes: u64, identity: &Identity) -> Result<Option<Spool>, RunError> {
-    let opened =
-        Folder::open(&folder).and_then(|folder| Spool::open(Box::new(folder), &identity.node_id, bytes));
+fn open_spool(place: Place, bytes: u64, identity: &Identity) -> Result<Option<Spool>, RunError> {
+    let opened = Folder::open(&place.folder).and_then(|folder| {
+        place.mark()?;
+        Spool::open(Box::new(folder), &identity.node_id, bytes)
+    });
+    let folder = place.folder;
     match opened {
         Ok(opened) => Ok(Some(opened)),
         Err(e) if e.kind() == std::io::ErrorKind::ResourceBusy => Err(RunError::SpoolInUse(folder)),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chasar_link::{
-    Broadcaster, BroadcasterConfig, Collector, CollectorConfig, Endpoint, LinkEvent, Reporter, ReporterConfig,
-    Resolver, Sent, Subscriber, SubscriberConfig, SubscriberEvent,
+    Broadcaster, BroadcasterConfig, Collector, CollectorConfig, Endpoint, LinkEvent, Reporter,
+    ReporterConfig, Resolver, Sent, Subscriber, SubscriberConfig, SubscriberEvent,
 };
 use support::*;
 
@@ -157,7 +157,8 @@ fn a_subscriber_follows_a_name_and_waits_for_no_name_service() {
     }));
     let endpoint = Endpoint::new(NAME, 6666).expect("a name");
     let begun = std::time::Instant::now();
-    let mut subscriber = Subscriber::follow(&SubscriberConfig::new(endpoint, [""]), &stuck).expect("no error");
+    let mut subscriber =
+        Subscriber::follow(&SubscriberConfig::new(endpoint, [""]), &stuck).expect("no error");
     assert!(subscriber.recv(std::time::Duration::from_millis(50)).expect("no failure").is_none());
     drop(subscriber);
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());

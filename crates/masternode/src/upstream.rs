@@ -70,8 +70,8 @@ impl Upstream {
     pub(crate) fn run(self) -> Result<(), String> {
         let mut config = SubscriberConfig::new(self.endpoint.clone(), [topic::ALL_REPORTS]);
         config.queue_messages = QUEUE_MESSAGES;
-        let mut subscriber =
-            Subscriber::follow(&config, &Resolver::system()).map_err(|e| format!("{}: {e}", self.state.name))?;
+        let mut subscriber = Subscriber::follow(&config, &Resolver::system())
+            .map_err(|e| format!("{}: {e}", self.state.name))?;
         let result = self.follow(&mut subscriber);
         // The core ends when nobody can send to it any more; closing the socket is not its business.
         drop(self);

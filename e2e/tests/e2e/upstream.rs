@@ -158,7 +158,11 @@ fn a_node_that_reports_to_both_is_one_node_there() {
     roll_up.count("left", 1, SOON);
     subscriber.ledger().assert_whole(&run, "directly and by a site");
     assert!(roll_up.metric("chasar_reports_duplicate_total") > 0.0, "it came both ways");
-    assert_eq!(roll_up.metric("chasar_reports_lost_total"), 0.0, "what one way did not bring the other one did");
+    assert_eq!(
+        roll_up.metric("chasar_reports_lost_total"),
+        0.0,
+        "what one way did not bring the other one did"
+    );
     assert_eq!(site.nodes().unwrap().len(), 1);
     assert_eq!(roll_up.nodes().unwrap().len(), 1);
 }

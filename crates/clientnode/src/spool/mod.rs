@@ -13,6 +13,7 @@
 //! once, and tries again after [`RETRY_AFTER`]. A record that cannot be read back costs the rest of
 //! its segment, which is counted.
 
+pub(crate) mod folders;
 pub(crate) mod inspect;
 pub(crate) mod record;
 pub(crate) mod storage;

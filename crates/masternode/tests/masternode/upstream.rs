@@ -23,8 +23,7 @@ fn a_stop_waits_for_no_upstream() {
     let folder = tempfile::tempdir().unwrap();
     let stream = below.running.addresses().stream.clone().unwrap();
     // The second is nobody's address, the third nobody's name.
-    let upstreams =
-        vec![stream, "127.0.0.1:9".parse().unwrap(), "nobody.invalid:6666".parse().unwrap()];
+    let upstreams = vec![stream, "127.0.0.1:9".parse().unwrap(), "nobody.invalid:6666".parse().unwrap()];
     let config = Config { upstreams, ..config(folder.path()) };
     let mut running = Masternode::start(config).unwrap();
     assert!(running.wait(std::time::Duration::from_millis(300)).unwrap().is_none(), "it goes on");
