@@ -12,7 +12,7 @@ class Agent(TypedDict, total=False):
     """Processor time used."""
 
     dropped_reports_total: Optional[int]
-    """Reports that the outbox had to let go before they were sent."""
+    """Reports that the outbox had to let go before they were sent: one that two masternodes did not get counts twice."""
 
     masternodes: Optional[List[AgentMasternode]]
     """Each masternode that reports go to, where there are several."""
@@ -24,16 +24,16 @@ class Agent(TypedDict, total=False):
     """Their size as kept."""
 
     outbox_reports: Optional[int]
-    """Reports kept for a replay."""
+    """Reports kept for a replay; one that is kept on disk for two masternodes counts twice."""
 
     pid: Optional[int]
     """Process id."""
 
     reconnects_total: Optional[int]
-    """Times the link came up again."""
+    """Times a link came up again, of all masternodes together."""
 
     replayed_reports_total: Optional[int]
-    """Reports sent again after a cut."""
+    """Reports sent again after a cut, to all masternodes together."""
 
     resident_bytes: Optional[int]
     """Resident memory."""
@@ -42,10 +42,10 @@ class Agent(TypedDict, total=False):
     """How long it took to take the last sample, all probes."""
 
     sent_bytes_total: Optional[int]
-    """Bytes of reports handed to the link."""
+    """Bytes of reports handed to the links, to all masternodes together."""
 
     sent_reports_total: Optional[int]
-    """Reports handed to the link, replays included."""
+    """Reports handed to the links, replays included, to all masternodes together."""
 
     started_at_ms: Optional[int]
     """When this session began, Unix milliseconds."""
