@@ -84,10 +84,10 @@ struct Digest {
 }
 
 /// What a report without an identity is.
-enum Copy {
-    No,
-    Yes,
-    /// There is no room to remember it.
+enum Came {
+    New,
+    ByAnotherWay,
+    /// Nobody can tell, and there is no room to remember it.
     Unknown,
 }
 
@@ -221,9 +221,9 @@ impl Node {
             (&report.node_id, &report.session, report.sequence, report.sampled_at_ms)
         else {
             match self.came_another_way(incoming) {
-                Copy::No => {}
-                Copy::Yes => return self.duplicate(false, out),
-                Copy::Unknown => return Outcome::Flood,
+                Came::New => {}
+                Came::ByAnotherWay => return self.duplicate(false, out),
+                Came::Unknown => return Outcome::Flood,
             }
             self.newest(incoming, false, out);
             self.accept(false, out);
@@ -313,8 +313,8 @@ impl Node {
     /// Whether a report without an identity has come by another way lately, by another masternode or from one:
     /// else two masternodes that pass on to each other would do so for ever. What comes by the same way again is
     /// no copy: a node may say the same twice.
-    fn came_another_way(&mut self, incoming: &Incoming<'_>) -> Copy {
-        let Some(digest) = incoming.digest else { return Copy::No };
+    fn came_another_way(&mut self, incoming: &Incoming<'_>) -> Came {
+        let Some(digest) = incoming.digest else { return Came::New };
         let way = incoming.relayed.then(|| {
             let mut hasher = DefaultHasher::new();
             incoming.address.hash(&mut hasher);
@@ -324,17 +324,17 @@ impl Node {
         let is_young = |known: &Digest| last.saturating_sub(known.last) < COPIES_WITHIN;
         if let Some(at) = self.digests.iter().position(|known| known.digest == digest) {
             if self.digests[at].way != way && is_young(&self.digests[at]) {
-                return Copy::Yes;
+                return Came::ByAnotherWay;
             }
             self.digests.remove(at);
         } else if self.digests.len() >= MOST_DIGESTS {
             if incoming.relayed && self.digests.front().is_some_and(is_young) {
-                return Copy::Unknown;
+                return Came::Unknown;
             }
             self.digests.pop_front();
         }
         self.digests.push_back(Digest { digest, way, last });
-        Copy::No
+        Came::New
     }
 
     fn conflict(&mut self, out: &mut Out<'_>) {
