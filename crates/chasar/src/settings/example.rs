@@ -70,7 +70,7 @@ pub(crate) fn effective(layers: &mut Layers) -> String {
 /// Numbers and booleans as such, everything else in quotes.
 pub(crate) fn toml_of(spec: &Spec, text: &str) -> String {
     if spec.form == Form::List {
-        let items = text.split(',').map(toml::Value::from);
+        let items = text.split(',').map(|item| toml::Value::from(item.trim()));
         return toml::Value::Array(items.collect()).to_string();
     }
     let bare = matches!(text, "true" | "false")

@@ -144,7 +144,7 @@ mod tests {
         let disk = Disk(tempfile::tempdir().unwrap());
         assert_eq!(disk.start(&["a:1"]), (vec!["".into()], vec![]));
         assert_eq!(disk.start(&["b:1"]), (vec!["".into()], vec![]));
-        assert_eq!(disk.start(&["b:1", "[::1]:2"]), (vec!["".into(), "_ _1__2".replace(' ', "_")], vec![]));
+        assert_eq!(disk.start(&["b:1", "[::1]:2"]), (vec!["".into(), "___1__2".into()], vec![]));
     }
 
     #[test]
