@@ -45,6 +45,7 @@ const ONLY_UNDER: &[(&str, &[&str])] = &[
     ("libsodium-sys-stable", &["chasar-libzmq"]),
     ("pco", &["chasar-tsdb"]),
     ("snap", &["chasar-remote-write"]),
+    ("ureq", &["chasar-masternode"]),
     ("tokio", &["chasar-masternode"]),
     ("axum", &["chasar-masternode"]),
     ("ratatui", &["chasar-top"]),

@@ -7,6 +7,8 @@ use chasar_fleet::Settings;
 use chasar_link::{Endpoint, EndpointError};
 use chasar_tsdb::Options;
 
+use crate::remote::RemoteWriteConfig;
+
 /// The port for reports. Fixed in 2016.
 pub(crate) const REPORTS_PORT: u16 = 5555;
 /// The port for subscribers. Fixed in 2016.
@@ -34,6 +36,8 @@ pub struct Config {
     pub history: Option<HistoryConfig>,
     /// Samples that others send over HTTP; `None`: none are taken. They need history and HTTP.
     pub receive: Option<ReceiveConfig>,
+    /// Other stores that samples are sent to.
+    pub remote_write: Vec<RemoteWriteConfig>,
     /// Bounds and times of the fleet.
     pub fleet: Settings,
     /// After a restart, reports wait for so long until subscribers have connected again. Nothing is
@@ -102,6 +106,7 @@ impl Config {
         let state_dir = state_dir.into();
         Ok(Config {
             history: Some(HistoryConfig::below(&state_dir)),
+            remote_write: Vec::new(),
             reports: Endpoint::new(host, REPORTS_PORT)?,
             upstreams: Vec::new(),
             stream: Some(Endpoint::new(host, STREAM_PORT)?),

@@ -59,6 +59,14 @@ pub enum StartError {
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A target of remote write cannot be used.
+    #[error("remote write to {target}: {problem}; see --remote-write")]
+    Remote {
+        /// Its name.
+        target: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The token is no token.
     #[error("the HTTP token {problem}")]
     Token {

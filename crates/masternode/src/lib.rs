@@ -4,6 +4,7 @@
 //! ingest ──▶ core ──▶ stream ──▶ recorder
 //! (SUB, decode) (Fleet)  (XPUB)     (memory file)
 //!               ├──▶ history (newest samples) ──▶ http ──▶ receive ──▶ history
+//!               │    └──▶ remote write (queues on disk, connections)
 //!               └──▶ published snapshot ──▶ http (tokio, axum)
 //! ```
 //!
@@ -15,6 +16,7 @@
 //! | core → stream | the oldest batch is dropped and counted: subscribers lose it, the fleet does not |
 //! | core → history | the oldest reports are dropped and counted: subscribers have them, series do not |
 //! | http → receive, receive → history | the sender waits, and after a while is told to come again |
+//! | history → remote write | the newest samples are dropped and counted: its own queue is on disk |
 //! | stream → recorder | dropped; the next thing recorded is then the whole memory |
 //!
 //! Reports are published first and remembered within milliseconds afterwards, so a crash in between
@@ -44,6 +46,7 @@ mod message;
 mod printable;
 mod receive;
 mod recorder;
+mod remote;
 mod running;
 mod state_folder;
 mod stream;
@@ -52,7 +55,9 @@ mod worker;
 
 pub use chasar_fleet::{About, Counters, FleetSnapshot, NodeSnapshot, Settings, State, Summary, Totals};
 pub use chasar_link::{Endpoint, EndpointError};
+pub use chasar_remote_write::Version as RemoteWriteVersion;
 pub use config::{Config, HistoryConfig, HttpConfig, ReceiveConfig};
 pub use error::{StartError, StopError, WorkerError};
 pub use history::{StoreSource, store_matcher};
+pub use remote::{RemoteAuth, RemoteWriteConfig};
 pub use running::{Addresses, Masternode, Running};

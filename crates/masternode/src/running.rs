@@ -20,6 +20,7 @@ use crate::ingest::Ingest;
 use crate::message::{Count, Counts, Flags, Published};
 use crate::receive::{BATCHES, DELIVERIES, Receive, Receiving};
 use crate::recorder::Recorder;
+use crate::remote::Remote;
 use crate::state_folder::StateFolder;
 use crate::stream::Stream;
 use crate::upstream::{Upstream, UpstreamState};
@@ -110,6 +111,7 @@ impl Masternode {
         warn_when_open(&addresses);
 
         let clock = Clock::new();
+        let mut remote = Remote::open(&config.remote_write, &config.state_dir, clock)?;
         let memory = state.read(&state.memory_path())?;
         let (mut fleet, restored) = Fleet::restore(config.fleet.clone(), clock.now(), &memory);
         say_restored(&restored, &memory, &state)?;
@@ -152,6 +154,7 @@ impl Masternode {
                     questions: question,
                     store: store.clone(),
                     receiving: receiving.clone(),
+                    remote: remote.stats.clone(),
                 });
                 (Some(task), Some(stopper))
             }
@@ -202,9 +205,10 @@ impl Masternode {
             remembered: published.load_full(),
             instances,
             instances_path,
-            scribe,
+            keep: (scribe, remote.tap.take()),
             upkeep: Some(upkeep_sender),
         };
+        remote.start(&ended_sender, &mut parts)?;
         parts.push("history");
         spawn("history", ended_sender.clone(), move || part.run())?;
         let part = Core {

@@ -15,7 +15,8 @@ use crate::log::LogConfig;
 use crate::service::notify::Notifier;
 use crate::settings::definition::{
     BIND, HISTORY, HISTORY_HOURS, HISTORY_MEMORY, HISTORY_MINUTES, HISTORY_RAW, HISTORY_SIZE, HTTP,
-    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, RECEIVE, STREAM, TOKEN_FILE, UPSTREAM,
+    HTTP_NAMES, LISTEN_PORT, MASTERNODE, MASTERNODE_STATE_DIR, RECEIVE, REMOTE_WRITE, STREAM, TOKEN_FILE,
+    UPSTREAM,
 };
 use crate::settings::layers::{Layers, REAL};
 use crate::settings::problem::Problem;
@@ -103,6 +104,16 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
             }
         },
     };
+    let remote_write = match layers.get(&REMOTE_WRITE) {
+        None => Vec::new(),
+        Some(given) => match given.value.read() {
+            Ok(targets) => targets,
+            Err(message) => {
+                layers.problems.push(Problem { place: given.place, message });
+                return None;
+            }
+        },
+    };
     let bind = bind?.value;
     let endpoint = |listen: Listen| match listen {
         Listen::Off => None,
@@ -141,6 +152,7 @@ pub(crate) fn config<E: Fn(&str) -> Option<OsString>>(layers: &mut Layers<E>) ->
         }
         config.receive = Some(ReceiveConfig::default());
     }
+    config.remote_write = remote_write;
     Some(config)
 }
 
@@ -270,6 +282,7 @@ mod tests {
             ("history_minutes", "3d"),
             ("history_hours", "4d"),
             ("history_memory", "64MiB"),
+            ("remote_write", "http://a/,http://b/"),
         ]))
         .expect("sound");
         assert_eq!(config.reports, Endpoint::new("::1", 7).unwrap());
@@ -291,6 +304,8 @@ mod tests {
             memory_bytes: 64 << 20,
         };
         assert_eq!(config.history, Some(history));
+        let urls: Vec<_> = config.remote_write.iter().map(|target| &*target.url).collect();
+        assert_eq!(urls, ["http://a/", "http://b/"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::remote_write::{self, Targets};
 use super::value::{self, Format, Level, Listen, Place, Processes};
 
 /// What is the same for settings of every type: from this come the flag with its help, the name in
@@ -118,7 +119,7 @@ pub(crate) const SECTIONS: [(&str, &str); 3] = [
 ];
 
 /// All settings, in the order of the example; positional ones in their order.
-pub(crate) static ALL: [&dyn AnySetting; 28] = [
+pub(crate) static ALL: [&dyn AnySetting; 29] = [
     &BIND,
     &LISTEN_PORT,
     &STREAM,
@@ -134,6 +135,7 @@ pub(crate) static ALL: [&dyn AnySetting; 28] = [
     &HISTORY_HOURS,
     &HISTORY_MEMORY,
     &RECEIVE,
+    &REMOTE_WRITE,
     &MASTERNODE_HOST,
     &PORT,
     &ALSO,
@@ -381,6 +383,22 @@ pub(crate) static RECEIVE: Setting<bool> = Setting {
                any node.",
     },
     parse: value::boolean,
+};
+
+pub(crate) static REMOTE_WRITE: Setting<Targets> = Setting {
+    spec: Spec {
+        section: MASTERNODE,
+        key: "remote_write",
+        value_name: "url|path",
+        form: Form::List,
+        default: Default::Words { words: "none", example: "http://victoria:8428/api/v1/write" },
+        choices: &[],
+        help: "Where to send all samples by Prometheus remote write as well: addresses, or a file",
+        more: "Give the flag once for each address. The file says more of each target: passwords, tokens, TLS, \
+               which series it gets, the size of its queue; see docs/remote.md. What a target cannot take now waits \
+               on disk, in the folder remote of the state folder, up to 1 GiB for each target.",
+    },
+    parse: remote_write::targets,
 };
 
 pub(crate) static MASTERNODE_HOST: Setting<String> = Setting {

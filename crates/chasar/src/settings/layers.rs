@@ -208,6 +208,7 @@ mod tests {
         ("masternode.history_hours", ["1h", "2d", "3d"]),
         ("masternode.history_memory", ["16MiB", "2G", "3G"]),
         ("masternode.receive", ["true", "false", "true"]),
+        ("masternode.remote_write", ["http://a/,http://b/", "./b", "http://c/"]),
         ("clientnode.masternode", ["a", "b", "c"]),
         ("clientnode.port", ["1", "2", "3"]),
         ("clientnode.also", ["a:1", "a:1, b:2", "[::1]:3"]),

@@ -14,4 +14,5 @@ pub(crate) mod example;
 pub(crate) mod file;
 pub(crate) mod layers;
 pub(crate) mod problem;
+pub(crate) mod remote_write;
 pub(crate) mod value;

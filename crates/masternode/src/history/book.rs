@@ -231,7 +231,7 @@ mod tests {
     }
 
     impl Keep for Kept {
-        fn row(&mut self, source: &Source, layout: &Layout, at_ms: i64, values: &[f64]) {
+        fn row(&mut self, source: &Source, layout: &Arc<Layout>, at_ms: i64, values: &[f64]) {
             assert_eq!(layout.series().count(), values.len());
             for (series, value) in layout.series().zip(values) {
                 let word = match value {

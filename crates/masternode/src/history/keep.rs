@@ -1,5 +1,6 @@
 //! Where the book's samples go: the store, or nowhere.
 
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use chasar_tsdb::{Kind, LabelError, Labels, LayoutHandle, NAME, SeriesHandle, SourceHandle, Writer};
@@ -24,18 +25,27 @@ pub(crate) fn is_there(value: f64) -> bool {
 pub(crate) struct Source {
     pub(crate) instance: Arc<str>,
     handle: OnceLock<SourceHandle>,
+    /// Time of the newest row that other stores were told of, Unix milliseconds.
+    told_ms: Cell<i64>,
 }
 
 impl Source {
     pub(crate) fn new(instance: Arc<str>) -> Source {
-        Source { instance, handle: OnceLock::new() }
+        Source { instance, handle: OnceLock::new(), told_ms: Cell::new(i64::MIN) }
+    }
+
+    /// Whether newer rows of it were told of before this one.
+    pub(crate) fn is_late(&self, at_ms: i64) -> bool {
+        let newest = self.told_ms.get().max(at_ms);
+        self.told_ms.set(newest);
+        at_ms < newest
     }
 }
 
 /// Takes the samples of nodes.
 pub(crate) trait Keep {
     /// The values of a layout at a time.
-    fn row(&mut self, source: &Source, layout: &Layout, at_ms: i64, values: &[f64]);
+    fn row(&mut self, source: &Source, layout: &Arc<Layout>, at_ms: i64, values: &[f64]);
 
     /// Whether reports of the node come; `None` when it is not a node of ours any more.
     fn up(&mut self, source: &Source, at_ms: i64, is_up: Option<bool>);
@@ -43,7 +53,7 @@ pub(crate) trait Keep {
 
 /// Without history there is nothing to keep them in.
 impl<K: Keep> Keep for Option<K> {
-    fn row(&mut self, source: &Source, layout: &Layout, at_ms: i64, values: &[f64]) {
+    fn row(&mut self, source: &Source, layout: &Arc<Layout>, at_ms: i64, values: &[f64]) {
         if let Some(keep) = self {
             keep.row(source, layout, at_ms, values);
         }
@@ -53,6 +63,19 @@ impl<K: Keep> Keep for Option<K> {
         if let Some(keep) = self {
             keep.up(source, at_ms, is_up);
         }
+    }
+}
+
+/// Both, one after the other.
+impl<A: Keep, B: Keep> Keep for (A, B) {
+    fn row(&mut self, source: &Source, layout: &Arc<Layout>, at_ms: i64, values: &[f64]) {
+        self.0.row(source, layout, at_ms, values);
+        self.1.row(source, layout, at_ms, values);
+    }
+
+    fn up(&mut self, source: &Source, at_ms: i64, is_up: Option<bool>) {
+        self.0.up(source, at_ms, is_up);
+        self.1.up(source, at_ms, is_up);
     }
 }
 
@@ -136,7 +159,7 @@ impl Scribe {
 }
 
 impl Keep for Scribe {
-    fn row(&mut self, source: &Source, layout: &Layout, at_ms: i64, values: &[f64]) {
+    fn row(&mut self, source: &Source, layout: &Arc<Layout>, at_ms: i64, values: &[f64]) {
         let (Some(source), Some(layout)) = (self.source(source).cloned(), self.layout(layout).cloned())
         else {
             self.unnamed += values.iter().filter(|value| is_there(**value)).count() as u64;
@@ -187,7 +210,7 @@ mod tests {
         let layout = |name: &str| {
             let mut rows = Rows::default();
             rows.push(Part::Processes, &catalog::process::CPU, &[name], 1.0);
-            Layout::new(&rows.row(Part::Processes).shape)
+            Arc::new(Layout::new(&rows.row(Part::Processes).shape))
         };
         let known = layout("known");
         scribe.row(&source, &known, 1_000, &[1.0]);

@@ -28,15 +28,18 @@ use tokio::sync::oneshot;
 
 use crate::message::{Counts, Published};
 use crate::receive::{Batch, Verdict};
+use crate::remote::Tap;
 use crate::running::Clock;
 use crate::state_folder::replace;
 
 use book::Book;
 pub(crate) use book::Newest;
 pub(crate) use instances::Instances;
-pub(crate) use keep::JOB;
 use keep::Scribe;
-pub(crate) use row::{Layout, SeriesOf};
+pub(crate) use keep::{JOB, Keep, STALE, Source};
+pub(crate) use row::{ABSENT, Layout, SeriesOf};
+#[cfg(test)]
+pub(crate) use row::{Part, Rows};
 pub(crate) use source::warnings;
 pub use source::{StoreSource, store_matcher};
 pub(crate) use store::{Upkeep, open, scribe};
@@ -155,8 +158,8 @@ pub(crate) struct History {
     pub(crate) instances: Instances,
     /// Where the names are remembered.
     pub(crate) instances_path: PathBuf,
-    /// None: nothing is stored.
-    pub(crate) scribe: Option<Scribe>,
+    /// Where samples go: into the store, and to other stores. None: nowhere.
+    pub(crate) keep: (Option<Scribe>, Option<Tap>),
     /// Ends with this thread, and the upkeep with it.
     pub(crate) upkeep: Option<Sender<()>>,
 }
@@ -191,7 +194,7 @@ impl History {
             }
             let now = self.clock.now();
             if now.monotonic >= next {
-                book.ups(now.unix_ms, &mut self.scribe);
+                book.ups(now.unix_ms, &mut self.keep);
                 self.commit(&mut book, &mut complained);
                 next = now.monotonic + COMMIT;
             }
@@ -202,10 +205,14 @@ impl History {
     }
 
     fn commit(&mut self, book: &mut Book, complained: &mut Option<Instant>) {
-        if let Some(scribe) = &mut self.scribe {
+        let (scribe, tap) = &mut self.keep;
+        if let Some(scribe) = scribe {
             // What fails is in the store's health.
             let _ = scribe.commit(self.clock.now().unix_ms);
             self.counts.history_left_out.add(mem::take(&mut scribe.unnamed));
+        }
+        if let Some(tap) = tap {
+            tap.commit();
         }
         let Some(text) = book.instances.changed() else { return };
         if let Err(cause) = replace(&self.instances_path, text.as_bytes()) {
@@ -249,13 +256,13 @@ impl History {
     /// Who is told that some of it is not stored sends all of it again, which changes nothing of the rest.
     fn store_in_parts(&mut self, book: &mut Book, batches: &[Batch]) -> Result<(), String> {
         let now_ms = self.clock.now().unix_ms;
-        self.scribe.as_mut().ok_or("there is none")?.commit_reports(now_ms)?;
+        self.keep.0.as_mut().ok_or("there is none")?.commit_reports(now_ms)?;
         let mut room = RECEIVED_AT_ONCE;
         for batch in batches {
             let mut rest = &batch.samples[..];
             while !rest.is_empty() {
                 let (part, later) = rest.split_at(rest.len().min(room));
-                self.scribe.as_mut().ok_or("there is none")?.received(part);
+                self.keep.0.as_mut().ok_or("there is none")?.received(part);
                 (rest, room) = (later, room - part.len());
                 if room == 0 {
                     self.commit_received()?;
@@ -269,7 +276,7 @@ impl History {
 
     fn commit_received(&mut self) -> Result<(), String> {
         let now_ms = self.clock.now().unix_ms;
-        self.scribe.as_mut().ok_or("there is none")?.commit(now_ms)
+        self.keep.0.as_mut().ok_or("there is none")?.commit(now_ms)
     }
 
     fn take_waiting(&mut self, book: &mut Book) {
@@ -280,7 +287,7 @@ impl History {
     }
 
     fn take(&mut self, book: &mut Book, batch: Vec<Entry>) {
-        let keep = &mut self.scribe;
+        let keep = &mut self.keep;
         for entry in batch {
             match entry {
                 Entry::Report { node_id, report, is_late, now_ms } => {
@@ -356,7 +363,7 @@ mod tests {
             remembered: Arc::default(),
             instances: Instances::default(),
             instances_path: instances_path.clone(),
-            scribe: None,
+            keep: (None, None),
             upkeep: None,
         };
         let thread = std::thread::spawn(move || history.run());

@@ -299,6 +299,7 @@ fn own(out: &mut Exposition, sources: &Sources) {
     if let Some(store) = &sources.store {
         history(out, store, sources.counts.history_upkeep_ms.get());
     }
+    super::remote::remote(out, &sources.remote);
     let now = sources.clock.now();
     let started = now.unix_ms as f64 / 1000.0 - now.monotonic.as_secs_f64();
     out.gauge("process_start_time_seconds", "When the masternode started, Unix time.", started);

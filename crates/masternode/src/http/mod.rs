@@ -11,6 +11,7 @@ mod nodes;
 mod pages;
 mod process;
 mod receive;
+mod remote;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub(crate) struct Sources {
     pub(crate) store: Option<Store>,
     /// None: nothing is received but reports.
     pub(crate) receiving: Option<Receiving>,
+    /// Other stores that samples are sent to.
+    pub(crate) remote: Vec<(String, Arc<crate::remote::Stats>)>,
 }
 
 /// A bound port, not served yet.

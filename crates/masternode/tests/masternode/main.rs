@@ -6,6 +6,7 @@ mod history;
 mod http;
 mod otlp;
 mod receive;
+mod remote;
 mod reports;
 mod restart;
 mod site;

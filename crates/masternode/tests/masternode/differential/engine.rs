@@ -107,12 +107,12 @@ fn times(line: &str) -> usize {
     series["timestamps"].as_array().map_or(0, Vec::len)
 }
 
-fn program(variable: &str, name: &str) -> Command {
+pub(crate) fn program(variable: &str, name: &str) -> Command {
     Command::new(std::env::var_os(variable).unwrap_or(name.into()))
 }
 
 /// The port on which a process listens: it chose one itself, and does not say which.
-fn listening(process: u32) -> Result<u16, String> {
+pub(crate) fn listening(process: u32) -> Result<u16, String> {
     let read = |path: String| std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"));
     let folder = format!("/proc/{process}/fd");
     let files = std::fs::read_dir(&folder).map_err(|e| format!("{folder}: {e}"))?;

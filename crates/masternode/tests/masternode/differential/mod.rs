@@ -5,7 +5,7 @@
 //! the edge of a window, so that it makes no difference. Names that only one of them knows are left out.
 
 mod compare;
-mod engine;
+pub(crate) mod engine;
 mod fleet;
 
 use std::collections::BTreeSet;

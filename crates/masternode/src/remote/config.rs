@@ -1,0 +1,175 @@
+//! What an operator can choose of a target.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chasar_remote_write::Version;
+
+/// A store that samples are sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteWriteConfig {
+    /// Its name: of its folder, in the log and in `/metrics`. Letters, digits and `-`.
+    pub name: String,
+    /// Where it takes remote write, such as `http://victoria:8428/api/v1/write`.
+    pub url: String,
+    /// More headers of each request.
+    pub headers: Vec<(String, String)>,
+    /// How requests say who sends them.
+    pub auth: Option<RemoteAuth>,
+    /// PEM file of the authorities that its certificate may be signed by; `None`: those that browsers trust.
+    pub ca_file: Option<PathBuf>,
+    /// The message; `None`: 2.0 where the target knows it, else 1.0.
+    pub version: Option<Version>,
+    /// Selectors of series: with any, only what fits one of them is sent.
+    pub keep: Vec<String>,
+    /// Selectors of series that are not sent.
+    pub drop: Vec<String>,
+    /// Labels that get another name: from, to.
+    pub rename: Vec<(String, String)>,
+    /// Labels that each series gets, unless it has them.
+    pub add: Vec<(String, String)>,
+    /// Of so many parts of all series (second) this one only (first, from 1).
+    pub shard: Option<(u32, u32)>,
+    /// Connections at a time; a series is always sent over the same.
+    pub connections: u16,
+    /// Bytes of disk for what could not be sent yet; the oldest goes first.
+    pub queue_bytes: u64,
+    /// Samples of a request, at most.
+    pub batch_samples: usize,
+    /// How long a request may take.
+    pub timeout: Duration,
+}
+
+/// How requests say who sends them. Files are read again and again, so they may be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RemoteAuth {
+    /// A user with a password.
+    Basic {
+        /// The user.
+        user: String,
+        /// The file with the password.
+        password_file: PathBuf,
+    },
+    /// A token.
+    Bearer {
+        /// The file with the token.
+        token_file: PathBuf,
+    },
+}
+
+impl RemoteWriteConfig {
+    /// The usual settings.
+    pub fn new(name: impl Into<String>, url: impl Into<String>) -> RemoteWriteConfig {
+        RemoteWriteConfig {
+            name: name.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            auth: None,
+            ca_file: None,
+            version: None,
+            keep: Vec::new(),
+            drop: Vec::new(),
+            rename: Vec::new(),
+            add: Vec::new(),
+            shard: None,
+            connections: 2,
+            queue_bytes: 1 << 30,
+            batch_samples: 10_000,
+            timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// A name for a target that was given none: of its host, told from others by its address.
+    pub fn name_of(url: &str) -> String {
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = host.split(['/', '?']).next().unwrap_or_default();
+        let plain =
+            host.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+        let host: String = plain.take(40).collect();
+        format!("{}-{:08x}", host.trim_matches('-'), crc32fast::hash(url.as_bytes()))
+    }
+
+    /// Whether all of it can be used.
+    ///
+    /// # Errors
+    /// What is wrong, as a sentence about the target.
+    pub fn check(&self) -> Result<(), String> {
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(is_plain) {
+            return Err("its name has to be of 1 to 64 small letters, digits and -".into());
+        }
+        let rest = ["http://", "https://"].iter().find_map(|scheme| self.url.strip_prefix(scheme));
+        let host = rest.and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+        if host.is_empty() || !self.url.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!("{:?} is not an address; give http://host:port/api/v1/write", self.url));
+        }
+        if host.contains('@') {
+            return Err(
+                "its address has a password in it, which others could see; use user and password_file".into(),
+            );
+        }
+        for (name, value) in &self.headers {
+            let is_token = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+            let is_fine = !name.is_empty() && name.bytes().all(is_token);
+            if !is_fine || !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+                return Err(format!("{name:?} is no header that can be sent"));
+            }
+        }
+        for (from, to) in &self.rename {
+            if [from, to].iter().any(|name| name.is_empty() || *name == chasar_query::NAME) {
+                return Err(format!("the label {from:?} cannot be renamed to {to:?}"));
+            }
+        }
+        for (name, value) in &self.add {
+            if name.is_empty() || value.is_empty() || name == chasar_query::NAME {
+                return Err(format!("the label {name:?} cannot be added with the value {value:?}"));
+            }
+        }
+        if let Some((part, of)) = self.shard
+            && !(1..=of).contains(&part)
+        {
+            return Err(format!("there is no part {part} of {of}; the first is 1/{of}"));
+        }
+        if !(1..=64).contains(&self.connections) {
+            return Err("it may have 1 to 64 connections".into());
+        }
+        if self.queue_bytes < 1 << 20 {
+            return Err("its queue needs 1 MiB or more".into());
+        }
+        if !(1..=100_000).contains(&self.batch_samples) {
+            return Err("a request may have 1 to 100000 samples".into());
+        }
+        super::rules::Rules::of(self).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_used_is_said() {
+        let sound = RemoteWriteConfig::new("vm", "http://victoria:8428/api/v1/write");
+        assert_eq!(sound.check(), Ok(()));
+        let wrong = |change: &dyn Fn(&mut RemoteWriteConfig)| {
+            let mut config = sound.clone();
+            change(&mut config);
+            config.check().expect_err("not sound")
+        };
+        assert!(wrong(&|c| c.name = "../x".into()).contains("name"));
+        assert!(wrong(&|c| c.url = "victoria:8428".into()).contains("not an address"));
+        assert!(wrong(&|c| c.url = "http://u:p@victoria/".into()).contains("password_file"));
+        assert!(wrong(&|c| c.headers = vec![("X Y".into(), "z".into())]).contains("header"));
+        assert!(wrong(&|c| c.headers = vec![("X".into(), "a\r\nb".into())]).contains("header"));
+        assert!(wrong(&|c| c.rename = vec![("__name__".into(), "x".into())]).contains("renamed"));
+        assert!(wrong(&|c| c.add = vec![("site".into(), String::new())]).contains("added"));
+        assert!(wrong(&|c| c.shard = Some((4, 3))).contains("no part 4 of 3"));
+        assert!(wrong(&|c| c.connections = 0).contains("connections"));
+        assert!(wrong(&|c| c.queue_bytes = 5).contains("1 MiB"));
+        assert!(wrong(&|c| c.keep = vec!["up{".into()]).contains("keep"));
+        assert_ne!(RemoteWriteConfig::name_of("http://a/x"), RemoteWriteConfig::name_of("http://a/y"));
+        let name = RemoteWriteConfig::name_of("https://A.example:80/x?y");
+        assert!(name.starts_with("a-example-80-"), "{name}");
+        assert_eq!(RemoteWriteConfig::new(name, "http://a").check(), Ok(()));
+    }
+}

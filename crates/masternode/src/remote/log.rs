@@ -1,0 +1,380 @@
+//! A target's queue on disk: batches in files, one after the other, and how far they were sent.
+//!
+//! A file `00000001.log` begins with `chasarq1` and the number of lanes (u16). Each batch is its length, the
+//! CRC-32 of what follows, its lane (u16), its samples (u32) and its body; numbers are little-endian. A file is
+//! written once: after a start, or an error, a new one is begun. `cursor` has the place before which all was
+//! sent; it may be behind, and then something is sent twice.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use chasar_tsdb::storage::{Input, Output, Storage};
+
+use super::batcher::Batch;
+
+const MAGIC: &[u8; 8] = b"chasarq1";
+const FILE_HEAD: u64 = 10;
+/// Length, checksum, lane, samples.
+const HEAD: usize = 14;
+const CURSOR: &str = "cursor";
+const CURSOR_NEW: &str = "cursor.new";
+/// A body is never longer; what says to be is damaged.
+const MAX_BODY: usize = 64 << 20;
+
+/// A place in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) file: u64,
+    pub(super) offset: u64,
+}
+
+/// A batch in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) batch: Batch,
+    /// Lanes there were when it was made.
+    pub(super) lanes: u16,
+    /// Behind it.
+    pub(super) end: Position,
+}
+
+/// What was found at the start.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// Ends of files that were not whole, as lines for the log.
+    pub(super) damaged: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    lanes: u16,
+    /// Those that are whole.
+    bytes: u64,
+    /// Samples that were not sent yet.
+    samples: u64,
+}
+
+/// The queue's files.
+pub(super) struct Log {
+    storage: Arc<dyn Storage>,
+    lanes: u16,
+    max_bytes: u64,
+    /// At most so long is a file.
+    segment_bytes: u64,
+    segments: VecDeque<Segment>,
+    output: Option<Box<dyn Output>>,
+    is_synced: bool,
+    /// Where the next batch is read.
+    read: Position,
+    input: Option<(u64, Box<dyn Input>)>,
+    /// As it was written last.
+    cursor: Position,
+    next: u64,
+}
+
+fn name(number: u64) -> String {
+    format!("{number:08}.log")
+}
+
+impl Log {
+    pub(super) fn open(storage: Arc<dyn Storage>, lanes: u16, max_bytes: u64) -> io::Result<(Log, Opening)> {
+        let mut opening = Opening::default();
+        let mut files: Vec<(u64, u64)> = Vec::new();
+        let mut cursor = Position::default();
+        for (name, bytes) in storage.list()? {
+            match name.strip_suffix(".log").and_then(|digits| digits.parse().ok()) {
+                Some(number) => files.push((number, bytes)),
+                None if name == CURSOR => cursor = read_cursor(&*storage, bytes).unwrap_or_default(),
+                None => {}
+            }
+        }
+        files.sort_unstable();
+        let next = files.last().map_or(0, |(number, _)| *number).max(cursor.file) + 1;
+        let mut segments = VecDeque::new();
+        for (number, bytes) in files {
+            if number < cursor.file {
+                storage.remove(&name(number))?;
+                continue;
+            }
+            let input = storage.open(&name(number))?;
+            let skip = if number == cursor.file { cursor.offset } else { 0 };
+            let (segment, wrong) = scan(&*input, number, bytes, skip);
+            if let Some(wrong) = wrong {
+                let lost = bytes - segment.bytes;
+                opening.damaged.push(format!("the last {lost} bytes of {} {wrong}", name(number)));
+            }
+            segments.push_back(segment);
+        }
+        let read = segments.front().map_or(Position { file: next, offset: FILE_HEAD }, |first: &Segment| {
+            let offset = if first.number == cursor.file { cursor.offset } else { FILE_HEAD };
+            Position { file: first.number, offset: offset.max(FILE_HEAD) }
+        });
+        let segment_bytes = (max_bytes / 8).clamp(64 << 10, 16 << 20);
+        let log = Log {
+            storage,
+            lanes,
+            max_bytes,
+            segment_bytes,
+            segments,
+            output: None,
+            is_synced: true,
+            read,
+            input: None,
+            cursor,
+            next,
+        };
+        Ok((log, opening))
+    }
+
+    /// Bytes of all files.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Samples that were not sent yet.
+    pub(super) fn samples(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.samples).sum()
+    }
+
+    /// Whether all that was written was read.
+    pub(super) fn is_read(&self) -> bool {
+        self.segments.back().is_none_or(|last| {
+            self.read.file > last.number || self.read.file == last.number && self.read.offset >= last.bytes
+        })
+    }
+
+    /// Writes a batch behind all others and says where it ends. After an error none of it is there.
+    pub(super) fn append(&mut self, batch: &Batch) -> io::Result<Position> {
+        let record = (HEAD + batch.body.len()) as u64;
+        let is_full = self.segments.back().is_none_or(|last| last.bytes + record > self.segment_bytes);
+        if self.output.is_none() || is_full {
+            self.begin_file()?;
+        }
+        let mut head = [0; HEAD];
+        head[0..4].copy_from_slice(&(batch.body.len() as u32).to_le_bytes());
+        head[8..10].copy_from_slice(&batch.lane.to_le_bytes());
+        head[10..14].copy_from_slice(&batch.samples.to_le_bytes());
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&head[8..]);
+        hasher.update(&batch.body);
+        head[4..8].copy_from_slice(&hasher.finalize().to_le_bytes());
+        let mut bytes = Vec::with_capacity(HEAD + batch.body.len());
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&batch.body);
+        self.is_synced = false;
+        let written = self.output.as_mut().map_or(Ok(()), |output| output.append(&bytes));
+        if let Err(cause) = written {
+            // Any part of it may be there: nothing is written behind it.
+            self.output = None;
+            return Err(cause);
+        }
+        let Some(last) = self.segments.back_mut() else { return Err(io::Error::other("no file")) };
+        last.bytes += record;
+        last.samples += u64::from(batch.samples);
+        Ok(Position { file: last.number, offset: last.bytes })
+    }
+
+    fn begin_file(&mut self) -> io::Result<()> {
+        self.sync()?;
+        self.output = None;
+        let number = self.next;
+        // The name is taken, whatever becomes of it.
+        self.next += 1;
+        let mut output = self.storage.create(&name(number))?;
+        let mut head = [0; FILE_HEAD as usize];
+        head[..8].copy_from_slice(MAGIC);
+        head[8..].copy_from_slice(&self.lanes.to_le_bytes());
+        if let Err(cause) = output.append(&head) {
+            drop(output);
+            // A file without a head is none; the disk is full.
+            let _ = self.storage.remove(&name(number));
+            return Err(cause);
+        }
+        let was_read = self.is_read();
+        self.segments.push_back(Segment { number, lanes: self.lanes, bytes: FILE_HEAD, samples: 0 });
+        if was_read {
+            self.read = Position { file: number, offset: FILE_HEAD };
+        }
+        self.output = Some(output);
+        self.is_synced = false;
+        Ok(())
+    }
+
+    /// What was just appended needs not be read; only when all before it was read.
+    pub(super) fn skip_to(&mut self, end: Position) {
+        self.read = end;
+    }
+
+    /// Lanes of the batch that is read next.
+    pub(super) fn next_lanes(&self) -> Option<u16> {
+        let at = self.segments.iter().find(|s| {
+            s.number > self.read.file || s.number == self.read.file && s.bytes > self.read.offset
+        })?;
+        Some(at.lanes)
+    }
+
+    /// The next batch; `None` when all were read.
+    pub(super) fn read_next(&mut self) -> io::Result<Option<Record>> {
+        loop {
+            let read = self.read;
+            let Some(at) = self.segments.iter().position(|segment| segment.number >= read.file) else {
+                return Ok(None);
+            };
+            let segment = &self.segments[at];
+            if segment.number > read.file {
+                self.read = Position { file: segment.number, offset: FILE_HEAD };
+                continue;
+            }
+            if read.offset >= segment.bytes {
+                let Some(next) = self.segments.get(at + 1) else { return Ok(None) };
+                self.read = Position { file: next.number, offset: FILE_HEAD };
+                self.input = None;
+                continue;
+            }
+            let input = match &mut self.input {
+                Some((number, input)) if *number == segment.number => input,
+                other => &mut other.insert((segment.number, self.storage.open(&name(segment.number))?)).1,
+            };
+            let (batch, end) = read_record(&**input, read.offset, segment.bytes)
+                .map_err(|wrong| io::Error::other(format!("{}: {wrong}", name(segment.number))))?;
+            self.read.offset = end;
+            return Ok(Some(Record { batch, lanes: segment.lanes, end: self.read }));
+        }
+    }
+
+    /// Skips the file that cannot be read; says how many of its samples were not sent.
+    pub(super) fn give_up_file(&mut self) -> u64 {
+        let file = self.read.file;
+        self.input = None;
+        self.read = Position { file: file + 1, offset: FILE_HEAD };
+        let Some(at) = self.segments.iter().position(|segment| segment.number == file) else { return 0 };
+        std::mem::take(&mut self.segments[at].samples)
+    }
+
+    /// So many samples of a file were sent, or refused.
+    pub(super) fn done(&mut self, file: u64, samples: u32) {
+        if let Some(segment) = self.segments.iter_mut().find(|segment| segment.number == file) {
+            segment.samples = segment.samples.saturating_sub(u64::from(samples));
+        }
+    }
+
+    /// The oldest file when there is more than there may be: removed, with the samples that were not sent.
+    pub(super) fn drop_oldest(&mut self) -> io::Result<Option<(u64, u64)>> {
+        if self.bytes() <= self.max_bytes || self.segments.len() < 2 {
+            return Ok(None);
+        }
+        let Some(oldest) = self.segments.pop_front() else { return Ok(None) };
+        if self.read.file <= oldest.number {
+            self.input = None;
+            let next = self.segments.front().map_or(oldest.number + 1, |next| next.number);
+            self.read = Position { file: next, offset: FILE_HEAD };
+        }
+        self.storage.remove(&name(oldest.number))?;
+        Ok(Some((oldest.number, oldest.samples)))
+    }
+
+    /// What was written so far survives a power cut.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.is_synced {
+            return Ok(());
+        }
+        if let Some(output) = &mut self.output
+            && let Err(cause) = output.sync()
+        {
+            self.output = None;
+            return Err(cause);
+        }
+        self.storage.sync_names()?;
+        self.is_synced = true;
+        Ok(())
+    }
+
+    /// All before this place was sent: files that are not needed any more go.
+    pub(super) fn save_cursor(&mut self, cursor: Position) -> io::Result<()> {
+        if cursor <= self.cursor {
+            return Ok(());
+        }
+        if self.storage.list()?.iter().any(|(name, _)| name == CURSOR_NEW) {
+            self.storage.remove(CURSOR_NEW)?;
+        }
+        let mut output = self.storage.create(CURSOR_NEW)?;
+        output.append(format!("{} {}\n", cursor.file, cursor.offset).as_bytes())?;
+        drop(output);
+        self.storage.rename(CURSOR_NEW, CURSOR)?;
+        self.cursor = cursor;
+        while let Some(first) = self.segments.front() {
+            let is_written = self.output.is_some() && self.segments.len() == 1;
+            let is_sent =
+                first.number < cursor.file || first.number == cursor.file && first.bytes <= cursor.offset;
+            if !is_sent || is_written {
+                break;
+            }
+            self.storage.remove(&name(first.number))?;
+            self.segments.pop_front();
+        }
+        Ok(())
+    }
+}
+
+fn read_cursor(storage: &dyn Storage, bytes: u64) -> Option<Position> {
+    let mut text = vec![0; usize::try_from(bytes.min(64)).ok()?];
+    storage.open(CURSOR).ok()?.read_at(0, &mut text).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    // A cut may leave a part of it, which would be another place.
+    let (file, offset) = text.strip_suffix('\n')?.split_once(' ')?;
+    Some(Position { file: file.parse().ok()?, offset: offset.parse().ok()? })
+}
+
+/// What of a file is whole; samples before `skip` were sent.
+fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> (Segment, Option<String>) {
+    let mut segment = Segment { number, lanes: 1, bytes: 0, samples: 0 };
+    let mut head = [0; FILE_HEAD as usize];
+    if bytes < FILE_HEAD || input.read_at(0, &mut head).is_err() || head[..8] != MAGIC[..] {
+        return (segment, (bytes > 0).then(|| "are none of a queue".into()));
+    }
+    segment.lanes = u16::from_le_bytes([head[8], head[9]]).max(1);
+    segment.bytes = FILE_HEAD;
+    while segment.bytes < bytes {
+        match read_record(input, segment.bytes, bytes) {
+            Ok((batch, end)) => {
+                if end > skip {
+                    segment.samples += u64::from(batch.samples);
+                }
+                segment.bytes = end;
+            }
+            Err(wrong) => return (segment, Some(wrong)),
+        }
+    }
+    (segment, None)
+}
+
+fn read_record(input: &dyn Input, at: u64, end: u64) -> Result<(Batch, u64), String> {
+    let mut head = [0; HEAD];
+    let room = end.saturating_sub(at);
+    if room < HEAD as u64 {
+        return Err("are not a whole batch".into());
+    }
+    input.read_at(at, &mut head).map_err(|e| format!("cannot be read: {e}"))?;
+    let number = |range: std::ops::Range<usize>| {
+        head[range].iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
+    };
+    let len = number(0..4) as usize;
+    if len > MAX_BODY || len as u64 > room - HEAD as u64 {
+        return Err("are not a whole batch".into());
+    }
+    let mut body = vec![0; len];
+    input.read_at(at + HEAD as u64, &mut body).map_err(|e| format!("cannot be read: {e}"))?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&head[8..]);
+    hasher.update(&body);
+    if hasher.finalize() != number(4..8) {
+        return Err("have a wrong checksum".into());
+    }
+    let batch = Batch { lane: number(8..10) as u16, samples: number(10..14), body };
+    Ok((batch, at + (HEAD + len) as u64))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What the history thread hands on to the targets: rows as they are stored.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Sender, TrySendError};
+
+use super::stats::Stats;
+use crate::history::{ABSENT, Keep, Layout, STALE, Source};
+
+/// Values of a chunk, about: a chunk is handed on when it has so many, or once a second.
+const CHUNK_VALUES: usize = 1 << 15;
+/// Chunks that may wait for a target's thread: 16 MiB of values, several seconds of a large fleet.
+pub(super) const CHUNKS: usize = 64;
+
+/// Rows of many nodes.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    pub(super) rows: Vec<Row>,
+    pub(super) values: Vec<f64>,
+    /// Whether the second is over: what was collected is sent.
+    pub(super) is_last: bool,
+}
+
+/// A row: some of the chunk's values, in order.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) instance: Arc<str>,
+    /// `None`: the series `up`.
+    pub(super) layout: Option<Arc<Layout>>,
+    pub(super) at_ms: i64,
+    /// Whether newer samples of the node came before.
+    pub(super) is_late: bool,
+    pub(super) values: usize,
+}
+
+/// Collects rows and never waits for a target: one that is too slow to write its queue loses samples.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    targets: Vec<(Sender<Arc<Chunk>>, Arc<Stats>)>,
+    chunk: Chunk,
+}
+
+impl Tap {
+    pub(super) fn new(targets: Vec<(Sender<Arc<Chunk>>, Arc<Stats>)>) -> Tap {
+        Tap { targets, chunk: Chunk::default() }
+    }
+
+    /// Ends a second.
+    pub(crate) fn commit(&mut self) {
+        self.chunk.is_last = true;
+        self.hand_on();
+    }
+
+    fn hand_on(&mut self) {
+        let chunk = Arc::new(std::mem::take(&mut self.chunk));
+        for (target, stats) in &self.targets {
+            // One that ended ends the masternode.
+            if let Err(TrySendError::Full(chunk)) = target.try_send(chunk.clone()) {
+                let is_there = |value: &&f64| value.to_bits() != ABSENT.to_bits();
+                stats.dropped_behind.add(chunk.values.iter().filter(is_there).count() as u64);
+            }
+        }
+    }
+
+    fn push(
+        &mut self,
+        source: &Source,
+        layout: Option<&Arc<Layout>>,
+        (at_ms, is_late): (i64, bool),
+        values: &[f64],
+    ) {
+        self.chunk.rows.push(Row {
+            instance: source.instance.clone(),
+            layout: layout.cloned(),
+            at_ms,
+            is_late,
+            values: values.len(),
+        });
+        self.chunk.values.extend_from_slice(values);
+        if self.chunk.values.len() >= CHUNK_VALUES {
+            self.hand_on();
+        }
+    }
+}
+
+impl Keep for Tap {
+    fn row(&mut self, source: &Source, layout: &Arc<Layout>, at_ms: i64, values: &[f64]) {
+        if !values.iter().all(|value| value.to_bits() == ABSENT.to_bits()) {
+            let is_late = source.is_late(at_ms);
+            self.push(source, Some(layout), (at_ms, is_late), values);
+        }
+    }
+
+    fn up(&mut self, source: &Source, at_ms: i64, is_up: Option<bool>) {
+        let value = is_up.map_or(STALE, |is_up| f64::from(u8::from(is_up)));
+        self.push(source, None, (at_ms, false), &[value]);
+    }
+}
