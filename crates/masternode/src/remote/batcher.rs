@@ -182,7 +182,7 @@ mod tests {
         let name = chasar_wire::catalog::process::CPU.name;
         let label = chasar_wire::catalog::process::CPU.labels[0];
         let series = |of: &str| {
-            let mut labels = vec![
+            let mut labels = [
                 format!("__name__={name}"),
                 format!("{label}={of}"),
                 "instance=web".to_owned(),
