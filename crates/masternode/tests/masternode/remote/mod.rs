@@ -180,9 +180,9 @@ fn three_engines_share_the_series() {
         })
         .collect();
     let running = Masternode::start(sends_to(&folder.path().join("state"), &targets)).unwrap();
-    for id in 0..8 {
-        Reports::of(&format!("node-{id}"), &running).send(5);
-    }
+    // They live on: what a node has not handed over yet goes with it.
+    let mut nodes: Vec<_> = (0..8).map(|id| Reports::of(&format!("node-{id}"), &running)).collect();
+    nodes.iter_mut().for_each(|node| node.send(5));
     let deadline = Instant::now() + PATIENCE;
     loop {
         let parts: Vec<Samples> = engines.iter().map(|engine| engine.samples(&encoded(SELECTOR))).collect();
@@ -264,7 +264,8 @@ fn another_masternode_gets_it_in_2_0() {
         ..RemoteWriteConfig::new("other", url)
     };
     let running = Masternode::start(sends_to(&folder.path().join("sends"), &[target])).unwrap();
-    Reports::of("a", &running).send(20);
+    let mut reports = Reports::of("a", &running);
+    reports.send(20);
     let ours = until("all reports in the history", || {
         let ours = ours(&running);
         if ours.values().all(|s| s.len() == 20) && ours.len() == 2 {
