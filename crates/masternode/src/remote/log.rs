@@ -6,7 +6,7 @@
 //! sent; it may be behind, and then something is sent twice.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use chasar_tsdb::storage::{Input, Output, Storage};
@@ -37,6 +37,27 @@ pub(super) struct Record {
     pub(super) lanes: u16,
     /// Behind it.
     pub(super) end: Position,
+}
+
+/// Why a batch was not read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// It is not what was written: the rest of its file is of no use.
+    Damaged(String),
+    /// Not now, as when the process has too many files open; later it may.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Unread {
+    fn from(cause: io::Error) -> Unread {
+        match cause.kind() {
+            // What is gone does not come back.
+            ErrorKind::UnexpectedEof | ErrorKind::NotFound => {
+                Unread::Damaged(format!("cannot be read: {cause}"))
+            }
+            _ => Unread::Failed(cause),
+        }
+    }
 }
 
 /// What was found at the start.
@@ -100,7 +121,7 @@ impl Log {
             }
             let input = storage.open(&name(number))?;
             let skip = if number == cursor.file { cursor.offset } else { 0 };
-            let (segment, wrong) = scan(&*input, number, bytes, skip);
+            let (segment, wrong) = scan(&*input, number, bytes, skip)?;
             if let Some(wrong) = wrong {
                 let lost = bytes - segment.bytes;
                 opening.damaged.push(format!("the last {lost} bytes of {} {wrong}", name(number)));
@@ -216,7 +237,7 @@ impl Log {
     }
 
     /// The next batch; `None` when all were read.
-    pub(super) fn read_next(&mut self) -> io::Result<Option<Record>> {
+    pub(super) fn read_next(&mut self) -> Result<Option<Record>, Unread> {
         loop {
             let read = self.read;
             let Some(at) = self.segments.iter().position(|segment| segment.number >= read.file) else {
@@ -237,11 +258,22 @@ impl Log {
                 Some((number, input)) if *number == segment.number => input,
                 other => &mut other.insert((segment.number, self.storage.open(&name(segment.number))?)).1,
             };
-            let (batch, end) = read_record(&**input, read.offset, segment.bytes)
-                .map_err(|wrong| io::Error::other(format!("{}: {wrong}", name(segment.number))))?;
+            let (batch, end) = match read_record(&**input, read.offset, segment.bytes) {
+                Ok(read) => read,
+                Err(unread) => {
+                    // It is opened anew the next time.
+                    self.input = None;
+                    return Err(unread);
+                }
+            };
             self.read.offset = end;
             return Ok(Some(Record { batch, lanes: segment.lanes, end: self.read }));
         }
+    }
+
+    /// The file that is read, for the log.
+    pub(super) fn file_name(&self) -> String {
+        name(self.read.file)
     }
 
     /// Skips the file that cannot be read; says how many of its samples were not sent.
@@ -328,11 +360,14 @@ fn read_cursor(storage: &dyn Storage, bytes: u64) -> Option<Position> {
 }
 
 /// What of a file is whole; samples before `skip` were sent.
-fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> (Segment, Option<String>) {
+fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> io::Result<(Segment, Option<String>)> {
     let mut segment = Segment { number, lanes: 1, bytes: 0, samples: 0 };
     let mut head = [0; FILE_HEAD as usize];
-    if bytes < FILE_HEAD || input.read_at(0, &mut head).is_err() || head[..8] != MAGIC[..] {
-        return (segment, (bytes > 0).then(|| "are none of a queue".into()));
+    if bytes >= FILE_HEAD {
+        input.read_at(0, &mut head)?;
+    }
+    if head[..8] != MAGIC[..] {
+        return Ok((segment, (bytes > 0).then(|| "are none of a queue".into())));
     }
     segment.lanes = u16::from_le_bytes([head[8], head[9]]).max(1);
     segment.bytes = FILE_HEAD;
@@ -344,33 +379,36 @@ fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> (Segment, Opti
                 }
                 segment.bytes = end;
             }
-            Err(wrong) => return (segment, Some(wrong)),
+            Err(Unread::Damaged(wrong)) => return Ok((segment, Some(wrong))),
+            // A start that fails can be tried again; what is left out here is lost.
+            Err(Unread::Failed(cause)) => return Err(cause),
         }
     }
-    (segment, None)
+    Ok((segment, None))
 }
 
-fn read_record(input: &dyn Input, at: u64, end: u64) -> Result<(Batch, u64), String> {
+fn read_record(input: &dyn Input, at: u64, end: u64) -> Result<(Batch, u64), Unread> {
+    let damaged = |wrong: &str| Err(Unread::Damaged(wrong.to_owned()));
     let mut head = [0; HEAD];
     let room = end.saturating_sub(at);
     if room < HEAD as u64 {
-        return Err("are not a whole batch".into());
+        return damaged("are not a whole batch");
     }
-    input.read_at(at, &mut head).map_err(|e| format!("cannot be read: {e}"))?;
+    input.read_at(at, &mut head)?;
     let number = |range: std::ops::Range<usize>| {
         head[range].iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
     };
     let len = number(0..4) as usize;
     if len > MAX_BODY || len as u64 > room - HEAD as u64 {
-        return Err("are not a whole batch".into());
+        return damaged("are not a whole batch");
     }
     let mut body = vec![0; len];
-    input.read_at(at + HEAD as u64, &mut body).map_err(|e| format!("cannot be read: {e}"))?;
+    input.read_at(at + HEAD as u64, &mut body)?;
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&head[8..]);
     hasher.update(&body);
     if hasher.finalize() != number(4..8) {
-        return Err("have a wrong checksum".into());
+        return damaged("have a wrong checksum");
     }
     let batch = Batch { lane: number(8..10) as u16, samples: number(10..14), body };
     Ok((batch, at + (HEAD + len) as u64))

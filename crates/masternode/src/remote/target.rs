@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
 
 use super::batcher::{Batch, Batcher};
 use super::flow::{Effect, Flow, Input};
-use super::log::{Log, Position};
+use super::log::{Log, Position, Unread};
 use super::post::{Job, Reply};
 use super::stats::{State, Stats};
 use super::tap::Chunk;
@@ -21,6 +21,8 @@ const LOADED_PER_LANE: usize = 8;
 const LOADED_BYTES: usize = 32 << 20;
 /// Between two writes of the cursor, and two syncs.
 const SAVE: Duration = Duration::from_secs(1);
+/// What the disk does not give for so long is given up.
+const READ_PATIENCE: Duration = Duration::from_secs(600);
 /// A line of one kind is logged this often.
 const QUIET: Duration = Duration::from_secs(60);
 /// When the masternode stops, answers are waited for so long.
@@ -51,6 +53,10 @@ struct Work {
     lanes: Option<u16>,
     cursor: Option<Position>,
     disk: Option<String>,
+    /// Since when the next batch cannot be read, and why.
+    unread: Option<(Duration, String)>,
+    /// It is tried again with the next save.
+    waits_to_read: bool,
     /// When samples were last dropped since the queue was full.
     dropped_at: Option<Duration>,
     said: HashMap<&'static str, Instant>,
@@ -87,6 +93,7 @@ impl Target {
             }
             self.load(&mut work);
             if self.clock.now().monotonic >= save_at {
+                work.waits_to_read = false;
                 self.save(&mut work);
                 save_at = self.clock.now().monotonic + SAVE;
             }
@@ -169,7 +176,7 @@ impl Target {
 
     /// Reads batches of the queue as far as there is room.
     fn load(&mut self, work: &mut Work) {
-        while !self.log.is_read() && self.has_room(work) {
+        while !work.waits_to_read && !self.log.is_read() && self.has_room(work) {
             // Series change their lanes with the number of lanes: those of before have to be done first.
             let lanes = self.log.next_lanes();
             if lanes != work.lanes && self.flow.len() > 0 {
@@ -177,14 +184,36 @@ impl Target {
             }
             work.lanes = lanes;
             match self.log.read_next() {
-                Ok(Some(record)) => self.hold(work, record.batch, Some(record.end)),
+                Ok(Some(record)) => {
+                    work.unread = None;
+                    self.hold(work, record.batch, Some(record.end));
+                }
                 Ok(None) => return,
-                Err(cause) => {
-                    self.stats.dropped_disk.add(self.log.give_up_file());
-                    work.disk = Some(cause.to_string());
+                Err(Unread::Damaged(wrong)) => self.give_up_file(work, &wrong),
+                Err(Unread::Failed(cause)) => {
+                    let now = self.clock.now().monotonic;
+                    let since = work.unread.take().map_or(now, |(since, _)| since);
+                    if now.saturating_sub(since) < READ_PATIENCE {
+                        work.unread = Some((since, cause.to_string()));
+                        work.waits_to_read = true;
+                        return;
+                    }
+                    // A place of the disk that stays bad must not keep all that is behind it.
+                    self.give_up_file(work, &format!("cannot be read: {cause}"));
                 }
             }
         }
+    }
+
+    fn give_up_file(&mut self, work: &mut Work, wrong: &str) {
+        let file = self.log.file_name();
+        let samples = self.log.give_up_file();
+        self.stats.dropped_disk.add(samples);
+        work.unread = None;
+        tracing::warn!(
+            "remote write to {}: batches of {file} {wrong}; {samples} samples, the rest of it, are dropped",
+            self.name
+        );
     }
 
     fn replied(&mut self, work: &mut Work, reply: Reply) {
@@ -249,7 +278,8 @@ impl Target {
         self.stats.queue_bytes.set(self.log.bytes());
         let now = self.clock.now().monotonic;
         let drops = work.dropped_at.is_some_and(|at| now.saturating_sub(at) < QUIET);
-        let state = match (&work.disk, drops, &self.flow.trouble) {
+        let failing = work.disk.as_ref().or(work.unread.as_ref().map(|(_, why)| why));
+        let state = match (failing, drops, &self.flow.trouble) {
             (Some(_), ..) => State::DiskFailing,
             (None, true, Some(_)) => State::QueueFull,
             (None, false, Some(_)) => State::Retrying,
@@ -271,7 +301,7 @@ impl Target {
         }
         work.state = state;
         let trouble = self.flow.trouble.clone().unwrap_or_default();
-        let disk = work.disk.clone().unwrap_or_default();
+        let disk = failing.cloned().unwrap_or_default();
         // What stands behind it may be a secret.
         let url = self.url.split('?').next().unwrap_or_default().to_owned();
         match state {
@@ -287,7 +317,7 @@ impl Target {
                 );
             }),
             State::DiskFailing => self.say(work, "disk", |target| {
-                tracing::warn!("remote write to {target}: its queue cannot be written: {disk}; make room");
+                tracing::warn!("remote write to {target}: its queue cannot be written or read: {disk}");
             }),
         }
     }
@@ -305,3 +335,6 @@ fn forget(work: &mut Work, number: u64) {
         work.loaded_bytes -= body.len();
     }
 }
+
+#[cfg(test)]
+mod tests;

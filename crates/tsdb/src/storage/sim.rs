@@ -31,6 +31,7 @@ struct State {
     capacity_bytes: Option<u64>,
     read_only: bool,
     syncs_fail: bool,
+    reads_fail: bool,
     random: u64,
 }
 
@@ -70,6 +71,10 @@ impl State {
             self.powerless = true;
         }
         Ok(self.powerless)
+    }
+
+    fn read(&self) -> io::Result<()> {
+        if self.reads_fail { Err(io::Error::other("the disk cannot read")) } else { Ok(()) }
     }
 
     fn inode(&self, name: &str) -> io::Result<u64> {
@@ -125,6 +130,11 @@ impl Sim {
     /// Whether every sync of a file fails.
     pub fn set_syncs_fail(&self, fail: bool) {
         self.lock().syncs_fail = fail;
+    }
+
+    /// Whether no file can be opened to be read, nor read.
+    pub fn set_reads_fail(&self, fail: bool) {
+        self.lock().reads_fail = fail;
     }
 
     /// Turns the bits of `mask` in one byte of a file.
@@ -217,7 +227,10 @@ impl Storage for Sim {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Input>> {
-        let inode = self.lock().inode(name)?;
+        let state = self.lock();
+        state.read()?;
+        let inode = state.inode(name)?;
+        drop(state);
         Ok(Box::new(SimFile { state: self.state.clone(), inode }))
     }
 
@@ -309,6 +322,7 @@ impl Output for SimFile {
 impl Input for SimFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let state = self.lock();
+        state.read()?;
         let bytes = &state.inodes[&self.inode].bytes;
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let part = from.checked_add(buffer.len()).and_then(|to| bytes.get(from..to));

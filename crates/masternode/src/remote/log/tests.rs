@@ -112,10 +112,30 @@ fn damage_within_a_file_costs_the_rest_of_it() {
     assert_eq!(numbers(&rest(&mut again)), [1]);
     // The one that was open finds it when it reads.
     assert!(log.read_next().is_ok());
-    assert!(log.read_next().unwrap_err().to_string().contains("checksum"));
+    assert!(matches!(log.read_next(), Err(Unread::Damaged(wrong)) if wrong.contains("checksum")));
     assert_eq!(log.give_up_file(), 6);
     assert!(log.is_read());
     log.append(&batch(4, 50)).unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_now_is_no_damage() {
+    let sim = Sim::new(1);
+    let (mut log, _) = open(&sim, 1 << 30);
+    for i in 1..=3 {
+        log.append(&batch(i, 50)).unwrap();
+    }
+    sim.set_reads_fail(true);
+    for _ in 0..3 {
+        assert!(matches!(log.read_next(), Err(Unread::Failed(_))));
+    }
+    assert!(Log::open(Arc::new(sim.clone()), 2, 1 << 30).is_err());
+    sim.set_reads_fail(false);
+    assert_eq!(numbers(&rest(&mut log)), [1, 2, 3]);
+    let (mut again, opening) = open(&sim, 1 << 30);
+    assert!(opening.damaged.is_empty(), "{opening:?}");
+    sim.remove("00000001.log").unwrap();
+    assert!(matches!(again.read_next(), Err(Unread::Damaged(_))));
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! A target without a thread, on a disk that fails; the test is the store that it sends to.
+
+use chasar_tsdb::storage::Sim;
+use crossbeam_channel::{bounded, unbounded};
+
+use super::*;
+use crate::remote::RemoteWriteConfig;
+use crate::remote::flow::Answer;
+use crate::remote::rules::Rules;
+
+struct Bench {
+    target: Target,
+    work: Work,
+    jobs: Vec<Receiver<Job>>,
+}
+
+fn bench(sim: &Sim, max_bytes: u64) -> Bench {
+    let config = RemoteWriteConfig::new("target", "http://a/");
+    let lanes = config.connections;
+    let (log, _) = Log::open(Arc::new(sim.clone()), lanes, max_bytes).unwrap();
+    let (senders, jobs) = (0..lanes).map(|_| bounded(1)).unzip();
+    let target = Target {
+        name: config.name.clone(),
+        url: config.url.clone(),
+        chunks: crossbeam_channel::never(),
+        replies: unbounded().1,
+        jobs: senders,
+        batcher: Batcher::new(Rules::of(&config).unwrap(), lanes, 10),
+        log,
+        flow: Flow::new(lanes, Some(Version::V2), 0),
+        stats: Arc::default(),
+        clock: Clock::new(),
+    };
+    Bench { target, work: Work::default(), jobs }
+}
+
+impl Bench {
+    /// A batch of ten samples comes.
+    fn comes(&mut self, lane: u16, bytes: usize) {
+        let batch = Batch { lane, samples: 10, body: vec![1; bytes] };
+        self.target.store(&mut self.work, &mut vec![batch]);
+        self.goes_on();
+    }
+
+    fn goes_on(&mut self) {
+        self.target.load(&mut self.work);
+        self.target.show(&mut self.work);
+    }
+
+    /// A second is over.
+    fn saves(&mut self) {
+        self.work.waits_to_read = false;
+        self.target.save(&mut self.work);
+        self.goes_on();
+    }
+
+    /// What is on its way over a connection is answered.
+    fn answers(&mut self, lane: u16, answer: Answer) {
+        self.jobs[usize::from(lane)].try_recv().expect("something is on its way");
+        let reply = Reply { lane, version: Version::V2, answer, sent_bytes: 1 };
+        self.target.replied(&mut self.work, reply);
+        self.goes_on();
+    }
+
+    /// Takes everything, until nothing more comes; says how many requests those were.
+    fn takes_all(&mut self) -> usize {
+        let mut requests = 0;
+        while let Some(lane) = self.jobs.iter().position(|jobs| !jobs.is_empty()) {
+            self.answers(lane as u16, Answer::Taken { written: 10 });
+            requests += 1;
+        }
+        requests
+    }
+
+    fn state(&self) -> State {
+        self.target.stats.state().0
+    }
+}
+
+/// Batches beyond those that memory holds.
+const MANY: usize = 4 * LOADED_PER_LANE;
+
+#[test]
+fn nothing_is_given_up_when_the_disk_cannot_be_read_for_a_while() {
+    let sim = Sim::new(1);
+    let mut bench = bench(&sim, 1 << 30);
+    sim.set_reads_fail(true);
+    (0..MANY).for_each(|_| bench.comes(0, 100));
+    let held = bench.takes_all();
+    assert!(held < MANY, "{held}");
+    bench.saves();
+    assert_eq!((bench.takes_all(), bench.state()), (0, State::DiskFailing));
+    sim.set_reads_fail(false);
+    bench.saves();
+    assert_eq!((held + bench.takes_all(), bench.state()), (MANY, State::Good));
+    let stats = &bench.target.stats;
+    assert_eq!((stats.dropped_disk.get(), stats.waiting.get()), (0, 0));
+    assert_eq!(stats.sent.get(), MANY as u64 * 10);
+}
