@@ -139,6 +139,15 @@ impl Flow {
         of_file.map(|entry| u64::from(entry.samples)).sum()
     }
 
+    /// Samples of a file that are in memory and not done.
+    pub(super) fn held(&self, file: u64) -> u64 {
+        let of_file = self
+            .window
+            .iter()
+            .filter(|entry| !entry.is_done && entry.end.is_some_and(|end| end.file == file));
+        of_file.map(|entry| u64::from(entry.samples)).sum()
+    }
+
     /// When something is to be sent again.
     pub(super) fn wake(&self) -> Option<Duration> {
         let idle = self.lanes.iter().filter(|lane| !lane.is_busy && !lane.waiting.is_empty());

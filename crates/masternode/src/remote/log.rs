@@ -276,13 +276,25 @@ impl Log {
         name(self.read.file)
     }
 
-    /// Skips the file that cannot be read; says how many of its samples were not sent.
-    pub(super) fn give_up_file(&mut self) -> u64 {
+    /// The number of the file that is read.
+    pub(super) fn reads(&self) -> u64 {
+        self.read.file
+    }
+
+    /// Skips the rest of the file that cannot be read; says how many samples that were. `held`: samples of the
+    /// file that were read before and are not done.
+    pub(super) fn give_up_file(&mut self, held: u64) -> u64 {
         let file = self.read.file;
+        if self.segments.back().is_some_and(|last| last.number == file) {
+            // What comes would not be read behind this place.
+            self.output = None;
+        }
         self.input = None;
         self.read = Position { file: file + 1, offset: FILE_HEAD };
         let Some(at) = self.segments.iter().position(|segment| segment.number == file) else { return 0 };
-        std::mem::take(&mut self.segments[at].samples)
+        let lost = self.segments[at].samples.saturating_sub(held);
+        self.segments[at].samples -= lost;
+        lost
     }
 
     /// So many samples of a file were sent, or refused.

@@ -207,7 +207,7 @@ impl Target {
 
     fn give_up_file(&mut self, work: &mut Work, wrong: &str) {
         let file = self.log.file_name();
-        let samples = self.log.give_up_file();
+        let samples = self.log.give_up_file(self.flow.held(self.log.reads()));
         self.stats.dropped_disk.add(samples);
         work.unread = None;
         tracing::warn!(

@@ -97,3 +97,26 @@ fn nothing_is_given_up_when_the_disk_cannot_be_read_for_a_while() {
     assert_eq!((stats.dropped_disk.get(), stats.waiting.get()), (0, 0));
     assert_eq!(stats.sent.get(), MANY as u64 * 10);
 }
+
+#[test]
+fn damage_costs_what_is_behind_it_in_the_file_and_no_more() {
+    let sim = Sim::new(1);
+    let mut bench = bench(&sim, 1 << 30);
+    (0..MANY).for_each(|_| bench.comes(0, 100));
+    let (held, file) = (bench.target.flow.len(), bench.target.log.file_name());
+    // In the third batch of those that wait on disk.
+    let record = (bench.target.log.bytes() as usize - 10) / MANY;
+    sim.flip(&file, 10 + record * (held + 2) + record - 1, 1);
+    // Those before it are read as room is made.
+    let mut sent = 0;
+    while bench.target.stats.dropped_disk.get() == 0 {
+        bench.answers(0, Answer::Taken { written: 10 });
+        sent += 1;
+    }
+    assert_eq!(bench.target.stats.dropped_disk.get(), 10 * (MANY - held - 2) as u64);
+    (0..MANY).for_each(|_| bench.comes(0, 100));
+    sent += bench.takes_all();
+    assert_eq!(sent, held + 2 + MANY);
+    let stats = &bench.target.stats;
+    assert_eq!((stats.sent.get(), stats.waiting.get()), (sent as u64 * 10, 0));
+}
