@@ -335,11 +335,40 @@ impl Log {
         Ok(())
     }
 
-    /// All before this place was sent: files that are not needed any more go.
+    /// All before this place was sent: files that are not needed any more go, and the place is written.
     pub(super) fn save_cursor(&mut self, cursor: Position) -> io::Result<()> {
-        if cursor <= self.cursor {
-            return Ok(());
+        // First, as on a full disk there is room for the place only then.
+        let removed = self.remove_sent(cursor);
+        if cursor > self.cursor {
+            self.write_cursor(cursor)?;
         }
+        removed
+    }
+
+    /// Removes the files before a place.
+    pub(super) fn remove_sent(&mut self, cursor: Position) -> io::Result<()> {
+        while let Some(first) = self.segments.front() {
+            let is_written = self.output.is_some() && self.segments.len() == 1;
+            let is_sent =
+                first.number < cursor.file || first.number == cursor.file && first.bytes <= cursor.offset;
+            if !is_sent || is_written {
+                break;
+            }
+            self.remove(first.number)?;
+            self.segments.pop_front();
+        }
+        Ok(())
+    }
+
+    fn remove(&self, number: u64) -> io::Result<()> {
+        match self.storage.remove(&name(number)) {
+            // Somebody else did.
+            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    fn write_cursor(&mut self, cursor: Position) -> io::Result<()> {
         if self.storage.list()?.iter().any(|(name, _)| name == CURSOR_NEW) {
             self.storage.remove(CURSOR_NEW)?;
         }
@@ -348,16 +377,6 @@ impl Log {
         drop(output);
         self.storage.rename(CURSOR_NEW, CURSOR)?;
         self.cursor = cursor;
-        while let Some(first) = self.segments.front() {
-            let is_written = self.output.is_some() && self.segments.len() == 1;
-            let is_sent =
-                first.number < cursor.file || first.number == cursor.file && first.bytes <= cursor.offset;
-            if !is_sent || is_written {
-                break;
-            }
-            self.storage.remove(&name(first.number))?;
-            self.segments.pop_front();
-        }
         Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! The thread of a target: owns its queue, makes its batches, and says what is sent when.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -263,12 +262,13 @@ impl Target {
     }
 
     fn save(&mut self, work: &mut Work) {
-        let saved = match work.cursor.take() {
-            Some(cursor) => self.log.save_cursor(cursor),
-            None => Ok(()),
-        };
-        if let Err(cause) = saved.and_then(|()| self.log.sync()) {
-            work.disk = Some(io::Error::to_string(&cause));
+        let saved = work.cursor.map_or(Ok(()), |cursor| self.log.save_cursor(cursor));
+        if saved.is_ok() {
+            work.cursor = None;
+        }
+        // What cannot be said of the past is no reason not to keep what is new.
+        if let Err(cause) = saved.and(self.log.sync()) {
+            work.disk = Some(cause.to_string());
         }
     }
 

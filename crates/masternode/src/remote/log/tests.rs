@@ -161,6 +161,24 @@ fn a_full_disk_refuses_and_later_takes_again() {
 }
 
 #[test]
+fn what_was_sent_makes_room_on_a_full_disk() {
+    let sim = Sim::new(1);
+    let (mut log, _) = open(&sim, 1 << 20);
+    for i in 1..=10 {
+        log.append(&batch(i, 60_000)).unwrap();
+    }
+    let found = rest(&mut log);
+    sim.set_capacity(Some(0));
+    log.save_cursor(found[8].1).unwrap_err();
+    let files: Vec<_> = sim.list().unwrap().into_iter().map(|(file, _)| file).collect();
+    assert_eq!(files, [name(found[9].1.file).as_str(), CURSOR_NEW]);
+    sim.set_capacity(None);
+    log.save_cursor(found[8].1).unwrap();
+    let (mut log, _) = open(&sim, 1 << 20);
+    assert_eq!(numbers(&rest(&mut log)), [10]);
+}
+
+#[test]
 fn a_bad_cursor_is_none() {
     let sim = Sim::new(1);
     let (mut log, _) = open(&sim, 1 << 30);

@@ -120,3 +120,21 @@ fn damage_costs_what_is_behind_it_in_the_file_and_no_more() {
     let stats = &bench.target.stats;
     assert_eq!((stats.sent.get(), stats.waiting.get()), (sent as u64 * 10, 0));
 }
+
+#[test]
+fn a_place_that_could_not_be_written_is_written_later() {
+    let sim = Sim::new(1);
+    let mut bench = bench(&sim, 1 << 30);
+    (0..4).for_each(|_| bench.comes(0, 100));
+    bench.answers(0, Answer::Taken { written: 10 });
+    sim.set_capacity(Some(0));
+    bench.saves();
+    assert_eq!(bench.state(), State::DiskFailing);
+    sim.set_capacity(None);
+    bench.saves();
+    let (log, _) = Log::open(Arc::new(sim.clone()), 2, 1 << 30).unwrap();
+    assert_eq!(log.samples(), 30);
+    // And with it, what is new is synced.
+    let (log, _) = Log::open(Arc::new(sim.after_power_cut()), 2, 1 << 30).unwrap();
+    assert!(log.samples() >= 30);
+}
