@@ -50,8 +50,9 @@ pub(super) enum Effect {
     Post { lane: u16, number: u64, version: Version },
     /// A batch is done: its bytes are not needed any more. The rest of its samples was refused.
     Done { number: u64, end: Option<Position>, written: u32, refused: u32 },
-    /// A batch was dropped before it was sent.
-    Lost { number: u64 },
+    /// A batch was dropped before it was sent. `samples`: those that nobody counts, as their file was dropped
+    /// while they were on their way.
+    Lost { number: u64, samples: u32 },
     /// All before this place is done.
     Cursor(Position),
 }
@@ -61,6 +62,8 @@ struct Entry {
     samples: u32,
     end: Option<Position>,
     is_done: bool,
+    /// Its file was dropped while it was on its way.
+    is_orphan: bool,
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +142,13 @@ impl Flow {
         of_file.map(|entry| u64::from(entry.samples)).sum()
     }
 
+    /// Samples that wait in memory alone.
+    pub(super) fn not_on_disk(&self) -> u64 {
+        let alone =
+            self.window.iter().filter(|entry| !entry.is_done && (entry.end.is_none() || entry.is_orphan));
+        alone.map(|entry| u64::from(entry.samples)).sum()
+    }
+
     /// Samples of a file that are in memory and not done.
     pub(super) fn held(&self, file: u64) -> u64 {
         let of_file = self
@@ -169,7 +179,7 @@ impl Flow {
                 let number = self.next_number();
                 let lane = usize::from(lane) % self.lanes.len();
                 self.lanes[lane].waiting.push_back(number);
-                self.window.push_back(Entry { samples, end, is_done: false });
+                self.window.push_back(Entry { samples, end, is_done: false, is_orphan: false });
             }
             Input::Answered { lane, version, answer } => self.answered(now, lane, version, answer, effects),
             Input::Dropped { file } => self.dropped(file, effects),
@@ -262,15 +272,20 @@ impl Flow {
         let mut lost = Vec::new();
         for (number, entry) in (self.first..).zip(&mut self.window) {
             let is_of_file = entry.end.is_some_and(|end| end.file <= file);
-            if is_of_file && !entry.is_done && !busy.contains(&number) {
+            if !is_of_file || entry.is_done {
+                continue;
+            }
+            if busy.contains(&number) {
+                entry.is_orphan = true;
+            } else {
                 entry.is_done = true;
-                lost.push(number);
+                lost.push((number, if entry.is_orphan { entry.samples } else { 0 }));
             }
         }
         for lane in &mut self.lanes {
-            lane.waiting.retain(|number| !lost.contains(number));
+            lane.waiting.retain(|number| lost.iter().all(|(lost, _)| lost != number));
         }
-        effects.extend(lost.into_iter().map(|number| Effect::Lost { number }));
+        effects.extend(lost.into_iter().map(|(number, samples)| Effect::Lost { number, samples }));
     }
 
     fn advance(&mut self, effects: &mut Vec<Effect>) {
@@ -431,10 +446,29 @@ mod tests {
         }
         assert_eq!(flow.on_the_way(1), 10);
         let effects = step(&mut flow, SECOND, Input::Dropped { file: 1 });
-        assert_eq!(effects, [Effect::Lost { number: 1 }]);
+        assert_eq!(effects, [Effect::Lost { number: 1, samples: 0 }]);
+        assert_eq!(flow.not_on_disk(), 10);
         let effects = answer(&mut flow, SECOND, 0, Version::V2, TAKEN);
         assert_eq!(posts(&effects), [(0, 2, Version::V2)]);
         assert_eq!(effects.last(), Some(&Effect::Cursor(place(20).unwrap())));
+    }
+
+    #[test]
+    fn what_was_on_its_way_and_failed_is_counted_when_it_is_dropped() {
+        let mut flow = Flow::new(1, Some(Version::V2), 0);
+        for offset in [10, 110, 210] {
+            load(&mut flow, 0, offset);
+        }
+        assert_eq!(step(&mut flow, SECOND, Input::Dropped { file: 1 }), []);
+        answer(&mut flow, SECOND, 0, Version::V2, later(None));
+        assert_eq!(flow.not_on_disk(), 10);
+        let effects = step(&mut flow, SECOND, Input::Dropped { file: 2 });
+        let lost = |number, samples| Effect::Lost { number, samples };
+        assert_eq!(effects[..2], [lost(0, 10), lost(1, 0)]);
+        assert_eq!((flow.not_on_disk(), flow.len()), (0, 1));
+        // What is in memory alone since the disk was full waits too.
+        step(&mut flow, SECOND, Input::Loaded { lane: 0, samples: 7, end: None });
+        assert_eq!(flow.not_on_disk(), 7);
     }
 
     #[derive(Clone, Debug)]

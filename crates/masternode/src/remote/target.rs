@@ -102,6 +102,7 @@ impl Target {
         self.store(&mut work, &mut finished);
         self.last_words(&mut work);
         self.save(&mut work);
+        self.show(&mut work);
         Ok(())
     }
 
@@ -254,7 +255,10 @@ impl Target {
                     }
                     forget(work, number);
                 }
-                Effect::Lost { number } => forget(work, number),
+                Effect::Lost { number, samples } => {
+                    self.stats.dropped_queue.add(u64::from(samples));
+                    forget(work, number);
+                }
                 Effect::Cursor(position) => work.cursor = Some(position),
             }
         }
@@ -274,7 +278,7 @@ impl Target {
 
     /// Says how the target fares: to those who ask, and, when it changes, in the log.
     fn show(&mut self, work: &mut Work) {
-        self.stats.waiting.set(self.log.samples());
+        self.stats.waiting.set(self.log.samples() + self.flow.not_on_disk());
         self.stats.queue_bytes.set(self.log.bytes());
         let now = self.clock.now().monotonic;
         let drops = work.dropped_at.is_some_and(|at| now.saturating_sub(at) < QUIET);

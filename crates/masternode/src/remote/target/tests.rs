@@ -138,3 +138,24 @@ fn a_place_that_could_not_be_written_is_written_later() {
     let (log, _) = Log::open(Arc::new(sim.after_power_cut()), 2, 1 << 30).unwrap();
     assert!(log.samples() >= 30);
 }
+
+#[test]
+fn every_sample_is_somewhere_whatever_is_dropped() {
+    let sim = Sim::new(1);
+    let mut bench = bench(&sim, 1 << 20);
+    let mut came = 0;
+    for i in 0..200 {
+        bench.comes(i % 2, 30_000);
+        came += 10;
+        if i % 3 == 0 {
+            // What was on its way failed, and so the next drop takes it.
+            let lane = i % 2;
+            if !bench.jobs[usize::from(lane)].is_empty() {
+                bench.answers(lane, Answer::Later { after: None, why: "503".into() });
+            }
+        }
+        let stats = &bench.target.stats;
+        assert_eq!(stats.waiting.get() + stats.dropped_queue.get(), came, "{i}: {stats:?}");
+    }
+    assert!(bench.target.stats.dropped_queue.get() > 500);
+}
