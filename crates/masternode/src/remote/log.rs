@@ -304,18 +304,25 @@ impl Log {
         }
     }
 
+    /// Whether there is more than there may be.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.bytes() > self.max_bytes
+    }
+
     /// The oldest file when there is more than there may be: removed, with the samples that were not sent.
     pub(super) fn drop_oldest(&mut self) -> io::Result<Option<(u64, u64)>> {
-        if self.bytes() <= self.max_bytes || self.segments.len() < 2 {
+        if !self.is_too_large() || self.segments.len() < 2 {
             return Ok(None);
         }
+        let Some(number) = self.segments.front().map(|oldest| oldest.number) else { return Ok(None) };
+        // While it cannot be removed it is part of the queue.
+        self.remove(number)?;
         let Some(oldest) = self.segments.pop_front() else { return Ok(None) };
         if self.read.file <= oldest.number {
             self.input = None;
             let next = self.segments.front().map_or(oldest.number + 1, |next| next.number);
             self.read = Position { file: next, offset: FILE_HEAD };
         }
-        self.storage.remove(&name(oldest.number))?;
         Ok(Some((oldest.number, oldest.samples)))
     }
 

@@ -14,6 +14,8 @@ pub(crate) enum State {
     Good,
     /// It does not answer, or asks to wait; samples queue up on disk.
     Retrying,
+    /// It refused samples within the last minute; these are dropped.
+    Refusing,
     /// The queue is as large as it may be; the oldest samples are dropped.
     QueueFull,
     /// The queue cannot be written.
@@ -21,9 +23,10 @@ pub(crate) enum State {
 }
 
 impl State {
-    pub(crate) const ALL: [(State, &'static str); 4] = [
+    pub(crate) const ALL: [(State, &'static str); 5] = [
         (State::Good, "good"),
         (State::Retrying, "retrying"),
+        (State::Refusing, "refusing"),
         (State::QueueFull, "queue_full"),
         (State::DiskFailing, "disk_failing"),
     ];

@@ -58,6 +58,8 @@ struct Work {
     waits_to_read: bool,
     /// When samples were last dropped since the queue was full.
     dropped_at: Option<Duration>,
+    /// When samples were last refused.
+    refused_at: Option<Duration>,
     said: HashMap<&'static str, Instant>,
     state: State,
     version: Option<Version>,
@@ -146,13 +148,22 @@ impl Target {
                 }
             }
         }
+        if self.log.is_too_large()
+            && let Some(cursor) = work.cursor
+            && let Err(cause) = self.log.remove_sent(cursor)
+        {
+            work.disk = Some(cause.to_string());
+        }
         loop {
             match self.log.drop_oldest() {
                 Ok(None) => break,
                 Ok(Some((file, samples))) => {
                     let on_the_way = self.flow.on_the_way(file);
                     self.stats.dropped_queue.add(samples.saturating_sub(on_the_way));
-                    work.dropped_at = Some(self.clock.now().monotonic);
+                    // Without samples, all of it was sent.
+                    if samples > 0 {
+                        work.dropped_at = Some(self.clock.now().monotonic);
+                    }
                     self.step(work, Input::Dropped { file });
                 }
                 Err(cause) => {
@@ -250,6 +261,9 @@ impl Target {
                 Effect::Done { number, end, written, refused } => {
                     self.stats.sent.add(u64::from(written));
                     self.stats.dropped_refused.add(u64::from(refused));
+                    if refused > 0 {
+                        work.refused_at = Some(self.clock.now().monotonic);
+                    }
                     if let Some(end) = end {
                         self.log.done(end.file, written + refused);
                     }
@@ -281,13 +295,15 @@ impl Target {
         self.stats.waiting.set(self.log.samples() + self.flow.not_on_disk());
         self.stats.queue_bytes.set(self.log.bytes());
         let now = self.clock.now().monotonic;
-        let drops = work.dropped_at.is_some_and(|at| now.saturating_sub(at) < QUIET);
+        let lately = |at: Option<Duration>| at.is_some_and(|at| now.saturating_sub(at) < QUIET);
         let failing = work.disk.as_ref().or(work.unread.as_ref().map(|(_, why)| why));
-        let state = match (failing, drops, &self.flow.trouble) {
-            (Some(_), ..) => State::DiskFailing,
-            (None, true, Some(_)) => State::QueueFull,
-            (None, false, Some(_)) => State::Retrying,
-            (None, _, None) => State::Good,
+        let state = match (failing, &self.flow.trouble) {
+            (Some(_), _) => State::DiskFailing,
+            // A target that takes everything, but slower than it comes, is no better.
+            (None, _) if lately(work.dropped_at) => State::QueueFull,
+            (None, Some(_)) => State::Retrying,
+            (None, None) if lately(work.refused_at) => State::Refusing,
+            (None, None) => State::Good,
         };
         let version = self.flow.version();
         let number = match version {
@@ -304,7 +320,7 @@ impl Target {
             return;
         }
         work.state = state;
-        let trouble = self.flow.trouble.clone().unwrap_or_default();
+        let trouble = self.flow.trouble.clone();
         let disk = failing.cloned().unwrap_or_default();
         // What stands behind it may be a secret.
         let url = self.url.split('?').next().unwrap_or_default().to_owned();
@@ -312,10 +328,14 @@ impl Target {
             State::Good => {
                 self.say(work, "good", |target| tracing::info!("remote write to {target} goes on"));
             }
+            // The refusal was said when it came.
+            State::Refusing => {}
             State::Retrying => self.say(work, "retrying", |target| {
+                let trouble = trouble.unwrap_or_default();
                 tracing::warn!("remote write to {target} ({url}): {trouble}; samples wait on disk and are sent again");
             }),
             State::QueueFull => self.say(work, "full", |target| {
+                let trouble = trouble.unwrap_or_else(|| "it takes samples slower than they come".into());
                 tracing::warn!(
                     "remote write to {target} ({url}): {trouble}; its queue is full and the oldest samples are dropped"
                 );

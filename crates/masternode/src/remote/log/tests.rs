@@ -79,6 +79,23 @@ fn files_are_divided_and_the_oldest_go_first() {
 }
 
 #[test]
+fn a_file_that_cannot_be_removed_is_part_of_the_queue() {
+    let sim = Sim::new(1);
+    let (mut log, _) = open(&sim, 1 << 20);
+    for i in 1..=40 {
+        log.append(&batch(i, 30_000)).unwrap();
+    }
+    let samples = log.samples();
+    sim.set_read_only(true);
+    log.drop_oldest().unwrap_err();
+    assert_eq!(log.samples(), samples);
+    sim.set_read_only(false);
+    let (_, lost) = log.drop_oldest().unwrap().unwrap();
+    assert_eq!(log.samples() + lost, samples);
+    assert_eq!(numbers(&rest(&mut log)).iter().map(|i| u64::from(*i)).sum::<u64>(), samples - lost);
+}
+
+#[test]
 fn a_torn_end_is_said_and_the_rest_is_there() {
     for cut in [1, 5, 14, 20] {
         let sim = Sim::new(1);

@@ -159,3 +159,24 @@ fn every_sample_is_somewhere_whatever_is_dropped() {
     }
     assert!(bench.target.stats.dropped_queue.get() > 500);
 }
+
+#[test]
+fn who_takes_too_slowly_or_refuses_is_not_good() {
+    let sim = Sim::new(1);
+    let mut slow = bench(&sim, 1 << 20);
+    while slow.target.stats.dropped_queue.get() == 0 {
+        assert_eq!(slow.state(), State::Good);
+        (0..4).for_each(|_| slow.comes(0, 30_000));
+        slow.answers(0, Answer::Taken { written: 10 });
+    }
+    assert_eq!(slow.state(), State::QueueFull);
+
+    let mut refuses = bench(&Sim::new(1), 1 << 20);
+    refuses.comes(0, 10);
+    let why = "401".to_owned();
+    refuses.answers(0, Answer::Refused { written: 0, is_odd: false, why });
+    assert_eq!((refuses.state(), refuses.target.stats.dropped_refused.get()), (State::Refusing, 10));
+    refuses.comes(0, 10);
+    refuses.answers(0, Answer::Later { after: None, why: "503".into() });
+    assert_eq!(refuses.state(), State::Retrying);
+}
