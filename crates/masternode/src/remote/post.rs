@@ -140,9 +140,7 @@ impl Client {
         let first = String::from_utf8_lossy(&text);
         let first = first.lines().next().unwrap_or_default().chars().take(300).collect::<String>();
         let why = || format!("it answers {status}: {}", printable(first.trim()));
-        if status == 401 {
-            self.authorization = None;
-        }
+        let used = if status == 401 { self.authorization.take() } else { None };
         let answer = match (status, version) {
             // Without the header it took the message for one of 1.0, and for an empty one.
             (200..=299, Version::V2) => match written {
@@ -152,6 +150,8 @@ impl Client {
             },
             (200..=299, Version::V1) => Answer::Taken { written: samples },
             (415, Version::V2) => Answer::Unknown,
+            // What was read a while ago may have been changed since.
+            (401, _) if self.has_new_secret(used) => Answer::Later { after: None, why: why() },
             (429 | 300..=399 | 500.., _) => Answer::Later { after, why: why() },
             _ => Answer::Refused {
                 written: written.unwrap_or(0),
@@ -160,6 +160,15 @@ impl Client {
             },
         };
         (answer, body.len())
+    }
+
+    /// Whether the files of secrets say something else by now.
+    fn has_new_secret(&mut self, used: Option<(Instant, String)>) -> bool {
+        used.is_some_and(|(_, used)| match self.authorization() {
+            Ok(now) => now.is_some_and(|now| now != used),
+            // It may be there again in a moment.
+            Err(_) => true,
+        })
     }
 
     fn authorization(&mut self) -> Result<Option<String>, String> {
@@ -323,5 +332,58 @@ mod tests {
         assert!(first[1].contains("user") && first[1].contains("0.5"), "{first:?}");
         assert!(first[2].contains("Counter") && first[2].contains("seconds"), "{first:?}");
         assert_eq!(read().len(), 2);
+    }
+
+    /// Answers requests one after the other; says what came: `Authorization` and the body.
+    fn server(
+        answers: &'static [&'static str],
+    ) -> (String, std::thread::JoinHandle<Vec<(Option<String>, Vec<u8>)>>) {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let mut came = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let (mut secret, mut len) = (None, 0);
+                for line in reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()) {
+                    let (name, value) = line.split_once(": ").unwrap_or_default();
+                    match &*name.to_ascii_lowercase() {
+                        "authorization" => secret = Some(value.to_owned()),
+                        "content-length" => len = value.parse().unwrap(),
+                        _ => {}
+                    }
+                }
+                let mut body = vec![0; len];
+                reader.read_exact(&mut body).unwrap();
+                came.push((secret, body));
+                let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+            }
+            came
+        });
+        (url, thread)
+    }
+
+    #[test]
+    fn a_token_that_was_changed_costs_no_samples() {
+        let (url, thread) = server(&["204 Fine", "401 No", "204 Fine", "401 No"]);
+        let folder = tempfile::tempdir().unwrap();
+        let token_file = folder.path().join("token");
+        fs::write(&token_file, "old").unwrap();
+        let auth = Some(RemoteAuth::Bearer { token_file: token_file.clone() });
+        let mut client = Client::new(&RemoteWriteConfig { auth, ..RemoteWriteConfig::new("a", url) }).unwrap();
+        let mut body = Vec::new();
+        Message::new(Version::V2).pack(&mut body);
+        let mut post = || client.post(Version::V1, &body, 5).0;
+        assert_eq!(post(), Answer::Taken { written: 5 });
+        fs::write(&token_file, "new\n").unwrap();
+        assert!(matches!(post(), Answer::Later { after: None, .. }));
+        assert_eq!(post(), Answer::Taken { written: 5 });
+        // The one that it does not know is the one that the file says.
+        assert!(matches!(post(), Answer::Refused { written: 0, is_odd: false, .. }));
+        let secrets: Vec<_> = thread.join().unwrap().into_iter().filter_map(|(secret, _)| secret).collect();
+        assert_eq!(secrets, ["Bearer old", "Bearer old", "Bearer new", "Bearer new"]);
     }
 }
