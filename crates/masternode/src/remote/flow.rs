@@ -1,8 +1,8 @@
 //! Which batch is sent when: the heart of a target, without clocks, files and sockets.
 //!
 //! Batches come in the order of the queue. A lane sends one at a time, in order, so that the samples of a
-//! series, which are always in one lane, arrive in order. What fails for now is sent again, the same bytes,
-//! after a pause that doubles from one time to the next.
+//! series, which are always in one lane, arrive in order. What fails for now is sent again, the same
+//! samples, after a pause that doubles from one time to the next.
 
 use std::collections::VecDeque;
 use std::time::Duration;

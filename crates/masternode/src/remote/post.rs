@@ -66,7 +66,7 @@ pub(super) struct Client {
     config: RemoteWriteConfig,
     agent: Agent,
     authorization: Option<(Instant, String)>,
-    /// 1.0: the metrics whose metadata was sent since.
+    /// 1.0: the metrics whose metadata was taken since, sorted.
     said: (Instant, Vec<String>),
     bytes: Vec<u8>,
 }
@@ -102,11 +102,12 @@ impl Client {
             Err(why) => return later(why),
         };
         let older;
+        let mut names = Vec::new();
         let body = match version {
             Version::V2 => body,
             Version::V1 => {
-                older = match self.as_v1(body) {
-                    Ok(body) => body,
+                (older, names) = match self.as_v1(body) {
+                    Ok(made) => made,
                     // Ours, and checked when it was read: a bug, but no reason to send nothing any more.
                     Err(why) => return (Answer::Refused { written: 0, is_odd: false, why }, 0),
                 };
@@ -159,6 +160,10 @@ impl Client {
                 why: why(),
             },
         };
+        if matches!(answer, Answer::Taken { .. }) {
+            self.said.1.extend(names);
+            self.said.1.sort_unstable();
+        }
         (answer, body.len())
     }
 
@@ -188,8 +193,8 @@ impl Client {
         Ok(Some(text))
     }
 
-    /// The same samples as a message of 1.0.
-    fn as_v1(&mut self, body: &[u8]) -> Result<Vec<u8>, String> {
+    /// The same samples as a message of 1.0, and the metrics whose metadata is in it.
+    fn as_v1(&mut self, body: &[u8]) -> Result<(Vec<u8>, Vec<String>), String> {
         // They are ours: as large as they are.
         let limits = Limits {
             packed_bytes: usize::MAX,
@@ -206,20 +211,23 @@ impl Client {
         unpack(body, &limits, &mut self.bytes).map_err(wrong)?;
         let mut request = Request::new(Version::V2, &self.bytes, &limits).map_err(wrong)?;
         let mut message = Message::new(Version::V1);
+        let mut names: Vec<String> = Vec::new();
+        let is_in = |names: &[String], name: &str| names.binary_search_by(|said| said.as_str().cmp(name));
         while let Some(item) = request.next_item().map_err(wrong)? {
             let Item::Series(series) = item else { continue };
             message.series(series.labels.iter().copied(), series.samples(), None);
             let name = series.labels.iter().find(|(name, _)| *name == chasar_query::NAME);
             if let (Some((_, name)), Some(metadata)) = (name, series.metadata)
-                && let Err(at) = self.said.1.binary_search_by(|said| said.as_str().cmp(name))
+                && is_in(&self.said.1, name).is_err()
+                && let Err(at) = is_in(&names, name)
             {
-                self.said.1.insert(at, (*name).to_owned());
+                names.insert(at, (*name).to_owned());
                 message.family(name, metadata);
             }
         }
         let mut body = Vec::new();
         message.pack(&mut body);
-        Ok(body)
+        Ok((body, names))
     }
 }
 
@@ -301,7 +309,8 @@ mod tests {
 
     #[test]
     fn a_message_of_2_0_becomes_one_of_1_0_with_metadata_once() {
-        let mut client = Client::new(&RemoteWriteConfig::new("a", "http://a")).unwrap();
+        let (url, thread) = server(&["503 Later", "204 Fine", "204 Fine"]);
+        let mut client = Client::new(&RemoteWriteConfig::new("a", url)).unwrap();
         let metadata = chasar_remote_write::Metadata {
             kind: chasar_remote_write::MetricKind::Counter,
             help: "Help",
@@ -314,9 +323,12 @@ mod tests {
         }
         let mut body = Vec::new();
         message.pack(&mut body);
-        let mut read = || {
-            let (packed, mut bytes) = (client.as_v1(&body).unwrap(), Vec::new());
-            unpack(&packed, &Limits::default(), &mut bytes).unwrap();
+        assert!(matches!(client.post(Version::V1, &body, 2).0, Answer::Later { .. }));
+        (0..2).for_each(|_| assert_eq!(client.post(Version::V1, &body, 2).0, Answer::Taken { written: 2 }));
+        let sent = thread.join().unwrap();
+        let read = |packed: &[u8]| {
+            let mut bytes = Vec::new();
+            unpack(packed, &Limits::default(), &mut bytes).unwrap();
             let mut request = Request::new(Version::V1, &bytes, &Limits::default()).unwrap();
             let mut found = Vec::new();
             while let Some(item) = request.next_item().unwrap() {
@@ -327,11 +339,13 @@ mod tests {
             }
             found
         };
-        let first = read();
+        let first = read(&sent[0].1);
         assert_eq!(first.len(), 3, "{first:?}");
         assert!(first[1].contains("user") && first[1].contains("0.5"), "{first:?}");
         assert!(first[2].contains("Counter") && first[2].contains("seconds"), "{first:?}");
-        assert_eq!(read().len(), 2);
+        // What was not taken is sent again, the same; and metadata that was taken is not.
+        assert_eq!(sent[0].1, sent[1].1);
+        assert_eq!(read(&sent[2].1).len(), 2);
     }
 
     /// Answers requests one after the other; says what came: `Authorization` and the body.
@@ -373,7 +387,8 @@ mod tests {
         let token_file = folder.path().join("token");
         fs::write(&token_file, "old").unwrap();
         let auth = Some(RemoteAuth::Bearer { token_file: token_file.clone() });
-        let mut client = Client::new(&RemoteWriteConfig { auth, ..RemoteWriteConfig::new("a", url) }).unwrap();
+        let mut client =
+            Client::new(&RemoteWriteConfig { auth, ..RemoteWriteConfig::new("a", url) }).unwrap();
         let mut body = Vec::new();
         Message::new(Version::V2).pack(&mut body);
         let mut post = || client.post(Version::V1, &body, 5).0;
