@@ -128,13 +128,16 @@ impl RemoteWriteConfig {
                 return Err(format!("{name:?} is no header that can be sent"));
             }
         }
-        for (from, to) in &self.rename {
-            if [from, to].iter().any(|name| name.is_empty() || *name == chasar_query::NAME) {
+        for (i, (from, to)) in self.rename.iter().enumerate() {
+            if !is_label(from) || !is_label(to) {
                 return Err(format!("the label {from:?} cannot be renamed to {to:?}"));
+            }
+            if self.rename[..i].iter().any(|(other, same)| other == from || same == to) {
+                return Err(format!("two labels cannot be renamed to {to:?}, nor {from:?} to two"));
             }
         }
         for (name, value) in &self.add {
-            if name.is_empty() || value.is_empty() || name == chasar_query::NAME {
+            if !is_label(name) || value.is_empty() {
                 return Err(format!("the label {name:?} cannot be added with the value {value:?}"));
             }
         }
@@ -154,6 +157,14 @@ impl RemoteWriteConfig {
         }
         super::rules::Rules::of(self).map(|_| ())
     }
+}
+
+/// Whether each store takes a label of this name; many refuse a whole request over one that they do not know.
+fn is_label(name: &str) -> bool {
+    let is_fine = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name != chasar_query::NAME
+        && name.bytes().all(is_fine)
+        && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// Whether requests can be sent there.
@@ -247,6 +258,12 @@ mod tests {
         assert!(wrong(&|c| c.headers = vec![("X".into(), "a\r\nb".into())]).contains("header"));
         assert!(wrong(&|c| c.rename = vec![("__name__".into(), "x".into())]).contains("renamed"));
         assert!(wrong(&|c| c.add = vec![("site".into(), String::new())]).contains("added"));
+        for name in ["", "data centre", "1a", "a-b", "\u{fc}", "__name__"] {
+            assert!(wrong(&|c| c.add = vec![(name.into(), "x".into())]).contains("added"), "{name}");
+            assert!(wrong(&|c| c.rename = vec![("a".into(), name.into())]).contains("renamed"), "{name}");
+        }
+        let pair = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        assert!(wrong(&|c| c.rename = vec![pair("a", "c"), pair("b", "c")]).contains("two labels"));
         assert!(wrong(&|c| c.shard = Some((4, 3))).contains("no part 4 of 3"));
         assert!(wrong(&|c| c.connections = 0).contains("connections"));
         assert!(wrong(&|c| c.queue_bytes = 5).contains("1 MiB"));

@@ -45,12 +45,8 @@ impl Rules {
         if !self.keep.is_empty() && !self.keep.iter().any(fits) || self.drop.iter().any(fits) {
             return None;
         }
-        for (from, to) in &self.rename {
-            if let Some(at) = labels.iter().position(|(name, _)| name == from) {
-                let value = labels.swap_remove(at).1;
-                labels.retain(|(name, _)| name != to);
-                labels.push((to, value));
-            }
+        if !self.rename.is_empty() {
+            self.renames(labels);
         }
         for (name, value) in &self.add {
             if labels.iter().all(|(of, _)| of != name) {
@@ -65,6 +61,18 @@ impl Rules {
             // The other half of the number chooses the connection.
             Some((part, of)) if (number >> 16) % of != part - 1 => None,
             _ => Some(number & 0xffff),
+        }
+    }
+}
+
+impl Rules {
+    /// All at once: what one of them made is not renamed by another.
+    fn renames<'a>(&'a self, labels: &mut Vec<(&'a str, &'a str)>) {
+        let to = |name: &str| self.rename.iter().find(|(from, _)| from == name).map(|(_, to)| to.as_str());
+        let made: Vec<&str> = labels.iter().filter_map(|(name, _)| to(name)).collect();
+        labels.retain(|(name, _)| to(name).is_some() || !made.contains(name));
+        for label in labels {
+            label.0 = to(label.0).unwrap_or(label.0);
         }
     }
 }
@@ -112,6 +120,14 @@ mod tests {
         assert_eq!(sent(&changed, &series).as_deref(), Some(wanted));
         let over = rules(|c| c.rename = vec![("instance".into(), "mode".into())]);
         assert_eq!(sent(&over, &series).as_deref(), Some("Zone=1 __name__=cpu mode=web"));
+        let round = rules(|c| {
+            c.rename = vec![("instance".into(), "mode".into()), ("mode".into(), "instance".into())];
+        });
+        assert_eq!(sent(&round, &series).as_deref(), Some("Zone=1 __name__=cpu instance=user mode=web"));
+        let chain = rules(|c| {
+            c.rename = vec![("instance".into(), "mode".into()), ("mode".into(), "kind".into())];
+        });
+        assert_eq!(sent(&chain, &series).as_deref(), Some("Zone=1 __name__=cpu kind=user mode=web"));
     }
 
     #[test]
