@@ -3,7 +3,7 @@
 //! A file `00000001.log` begins with `chasarq1` and the number of lanes (u16). Each batch is its length, the
 //! CRC-32 of what follows, its lane (u16), its samples (u32) and its body; numbers are little-endian. A file is
 //! written once: after a start, or an error, a new one is begun. `cursor` has the place before which all was
-//! sent; it may be behind, and then something is sent twice.
+//! sent, as text with a checksum; it may be behind, and then something is sent twice.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -63,7 +63,7 @@ impl From<io::Error> for Unread {
 /// What was found at the start.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
-    /// Ends of files that were not whole, as lines for the log.
+    /// What was not as it was written, as lines for the log.
     pub(super) damaged: Vec<String>,
 }
 
@@ -99,20 +99,32 @@ fn name(number: u64) -> String {
     format!("{number:08}.log")
 }
 
+/// The number of a file that is one of the queue.
+fn number_of(file: &str) -> Option<u64> {
+    let number = file.strip_suffix(".log")?.parse().ok()?;
+    (number < u64::MAX && name(number) == file).then_some(number)
+}
+
 impl Log {
     pub(super) fn open(storage: Arc<dyn Storage>, lanes: u16, max_bytes: u64) -> io::Result<(Log, Opening)> {
         let mut opening = Opening::default();
         let mut files: Vec<(u64, u64)> = Vec::new();
         let mut cursor = Position::default();
         for (name, bytes) in storage.list()? {
-            match name.strip_suffix(".log").and_then(|digits| digits.parse().ok()) {
+            match number_of(&name) {
                 Some(number) => files.push((number, bytes)),
-                None if name == CURSOR => cursor = read_cursor(&*storage, bytes).unwrap_or_default(),
+                None if name == CURSOR => match read_cursor(&*storage, bytes)? {
+                    Some(place) => cursor = place,
+                    None => opening.damaged.push(
+                        "what was sent before is not known, as its cursor is damaged: it is sent again"
+                            .into(),
+                    ),
+                },
                 None => {}
             }
         }
         files.sort_unstable();
-        let next = files.last().map_or(0, |(number, _)| *number).max(cursor.file) + 1;
+        let next = files.last().map_or(0, |(number, _)| *number).max(cursor.file).saturating_add(1);
         let mut segments = VecDeque::new();
         for (number, bytes) in files {
             if number < cursor.file {
@@ -124,7 +136,9 @@ impl Log {
             let (segment, wrong) = scan(&*input, number, bytes, skip)?;
             if let Some(wrong) = wrong {
                 let lost = bytes - segment.bytes;
-                opening.damaged.push(format!("the last {lost} bytes of {} {wrong}", name(number)));
+                opening
+                    .damaged
+                    .push(format!("the last {lost} bytes of {} {wrong} and are left out", name(number)));
             }
             segments.push_back(segment);
         }
@@ -380,7 +394,7 @@ impl Log {
             self.storage.remove(CURSOR_NEW)?;
         }
         let mut output = self.storage.create(CURSOR_NEW)?;
-        output.append(format!("{} {}\n", cursor.file, cursor.offset).as_bytes())?;
+        output.append(cursor_text(cursor).as_bytes())?;
         drop(output);
         self.storage.rename(CURSOR_NEW, CURSOR)?;
         self.cursor = cursor;
@@ -388,13 +402,22 @@ impl Log {
     }
 }
 
-fn read_cursor(storage: &dyn Storage, bytes: u64) -> Option<Position> {
-    let mut text = vec![0; usize::try_from(bytes.min(64)).ok()?];
-    storage.open(CURSOR).ok()?.read_at(0, &mut text).ok()?;
-    let text = String::from_utf8(text).ok()?;
-    // A cut may leave a part of it, which would be another place.
-    let (file, offset) = text.strip_suffix('\n')?.split_once(' ')?;
-    Some(Position { file: file.parse().ok()?, offset: offset.parse().ok()? })
+fn cursor_text(cursor: Position) -> String {
+    let place = format!("{} {}", cursor.file, cursor.offset);
+    format!("{place} {:08x}\n", crc32fast::hash(place.as_bytes()))
+}
+
+/// `None` when it is not as it was written: another place could cost all that waits.
+fn read_cursor(storage: &dyn Storage, bytes: u64) -> io::Result<Option<Position>> {
+    let mut text = vec![0; bytes.min(64) as usize];
+    storage.open(CURSOR)?.read_at(0, &mut text)?;
+    let read = || {
+        let text = std::str::from_utf8(&text).ok()?;
+        let mut words = text.split(' ');
+        let cursor = Position { file: words.next()?.parse().ok()?, offset: words.next()?.parse().ok()? };
+        (cursor_text(cursor) == text).then_some(cursor)
+    };
+    Ok(read())
 }
 
 /// What of a file is whole; samples before `skip` were sent.

@@ -96,7 +96,7 @@ impl Remote {
             let (log, opening) =
                 opened.map_err(|e| failed(format!("its queue {}: {e}", folder.display())))?;
             for damage in opening.damaged {
-                tracing::warn!("remote write to {}: {damage} and were left out", config.name);
+                tracing::warn!("remote write to {}: {damage}", config.name);
             }
             if log.samples() > 0 {
                 tracing::info!("remote write to {}: {} samples wait from before", config.name, log.samples());

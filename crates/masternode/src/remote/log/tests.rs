@@ -200,12 +200,33 @@ fn a_bad_cursor_is_none() {
     let sim = Sim::new(1);
     let (mut log, _) = open(&sim, 1 << 30);
     log.append(&batch(1, 5)).unwrap();
-    for text in ["", "1", "1 2", "x y\n", "1 99999999999999999999999\n", "\u{0}\u{0}\u{0}\n"] {
+    let damaged = cursor_text(Position { file: 1, offset: 500 }).replacen('1', "9", 1);
+    for text in [
+        "",
+        "1",
+        "1 2",
+        "x y\n",
+        "1 99999999999999999999999\n",
+        "\u{0}\u{0}\u{0}\n",
+        "9 500\n",
+        &damaged,
+        &format!("{} 0 00000000\n", u64::MAX),
+    ] {
         let _ = sim.remove(CURSOR);
         sim.create(CURSOR).unwrap().append(text.as_bytes()).unwrap();
-        let (mut log, _) = open(&sim, 1 << 30);
+        let (mut log, opening) = open(&sim, 1 << 30);
         assert_eq!(numbers(&rest(&mut log)), [1], "{text:?}");
+        assert!(opening.damaged[0].contains("cursor"), "{opening:?}");
     }
+    // One as large as can be is one, and what has another name is no file of the queue.
+    sim.remove(CURSOR).unwrap();
+    let last = cursor_text(Position { file: u64::MAX, offset: 0 });
+    sim.create(CURSOR).unwrap().append(last.as_bytes()).unwrap();
+    for odd in ["1.log", "18446744073709551615.log", "a.log"] {
+        sim.create(odd).unwrap();
+    }
+    let (log, opening) = open(&sim, 1 << 30);
+    assert_eq!((log.samples(), opening.damaged.len()), (0, 0));
 }
 
 proptest! {
