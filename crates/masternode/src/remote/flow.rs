@@ -75,6 +75,8 @@ struct Lane {
     not_before: Duration,
     /// The next one is sent as 1.0, to see whether that is understood.
     tries_v1: bool,
+    /// Why the last one failed; `None` when it did not, or nothing is left to fail.
+    trouble: Option<String>,
 }
 
 /// A target's batches that are in memory.
@@ -91,8 +93,6 @@ pub(super) struct Flow {
     is_chosen: bool,
     not_before: Duration,
     random: u64,
-    /// Why the last one failed; `None` when it did not.
-    pub(super) trouble: Option<String>,
     /// What was refused last, once.
     pub(super) refusal: Option<String>,
 }
@@ -109,7 +109,6 @@ impl Flow {
             is_chosen: version.is_some(),
             not_before: Duration::ZERO,
             random,
-            trouble: None,
             refusal: None,
         }
     }
@@ -117,6 +116,11 @@ impl Flow {
     /// The version that the target takes, once it is known.
     pub(super) fn version(&self) -> Option<Version> {
         self.is_sure.then_some(self.version)
+    }
+
+    /// Why something is sent again, if it is.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.lanes.iter().find_map(|lane| lane.trouble.as_deref())
     }
 
     /// Batches in memory.
@@ -245,14 +249,14 @@ impl Flow {
                 if let Some(after) = after {
                     self.not_before = self.not_before.max(now + after.min(LONGEST_WISH));
                 }
-                self.trouble = Some(why);
+                lane.trouble = Some(why);
                 return;
             }
         };
         lane.failures = 0;
         lane.not_before = Duration::ZERO;
         lane.waiting.pop_front();
-        self.trouble = None;
+        lane.trouble = None;
         if why.is_some() {
             self.refusal = why;
         }
@@ -284,6 +288,9 @@ impl Flow {
         }
         for lane in &mut self.lanes {
             lane.waiting.retain(|number| lost.iter().all(|(lost, _)| lost != number));
+            if lane.waiting.is_empty() {
+                lane.trouble = None;
+            }
         }
         effects.extend(lost.into_iter().map(|(number, samples)| Effect::Lost { number, samples }));
     }
@@ -387,7 +394,7 @@ mod tests {
             now += pause;
             assert_eq!(posts(&step(&mut flow, now, Input::Woken)), [(0, 0, Version::V1)]);
         }
-        assert_eq!(flow.trouble.as_deref(), Some("503"));
+        assert_eq!(flow.trouble(), Some("503"));
         answer(&mut flow, now, 0, Version::V1, later(Some(77)));
         assert_eq!(flow.wake(), Some(now + 77 * SECOND));
         answer(&mut flow, now, 0, Version::V1, TAKEN);
@@ -398,7 +405,7 @@ mod tests {
         now += LONGEST_WISH;
         step(&mut flow, now, Input::Woken);
         answer(&mut flow, now, 0, Version::V1, TAKEN);
-        assert_eq!((flow.trouble.as_ref(), flow.len(), flow.wake()), (None, 0, None));
+        assert_eq!((flow.trouble(), flow.len(), flow.wake()), (None, 0, None));
     }
 
     #[test]
@@ -469,6 +476,18 @@ mod tests {
         // What is in memory alone since the disk was full waits too.
         step(&mut flow, SECOND, Input::Loaded { lane: 0, samples: 7, end: None });
         assert_eq!(flow.not_on_disk(), 7);
+    }
+
+    #[test]
+    fn one_connection_that_fails_is_trouble_whatever_the_others_do() {
+        let mut flow = Flow::new(2, Some(Version::V2), 0);
+        load(&mut flow, 0, 10);
+        load(&mut flow, 1, 20);
+        answer(&mut flow, SECOND, 0, Version::V2, later(None));
+        answer(&mut flow, SECOND, 1, Version::V2, TAKEN);
+        assert_eq!(flow.trouble(), Some("503"));
+        step(&mut flow, SECOND, Input::Dropped { file: 1 });
+        assert_eq!((flow.trouble(), flow.len()), (None, 0));
     }
 
     #[derive(Clone, Debug)]

@@ -62,7 +62,8 @@ struct Work {
     /// When samples were last refused.
     refused_at: Option<Duration>,
     said: HashMap<&'static str, Instant>,
-    state: State,
+    /// The state that the log speaks of.
+    said_state: State,
     version: Option<Version>,
     effects: Vec<Effect>,
 }
@@ -298,7 +299,7 @@ impl Target {
         let now = self.clock.now().monotonic;
         let lately = |at: Option<Duration>| at.is_some_and(|at| now.saturating_sub(at) < QUIET);
         let failing = work.disk.as_ref().or(work.unread.as_ref().map(|(_, why)| why));
-        let state = match (failing, &self.flow.trouble) {
+        let state = match (failing, self.flow.trouble()) {
             (Some(_), _) => State::DiskFailing,
             // A target that takes everything, but slower than it comes, is no better.
             (None, _) if lately(work.dropped_at) => State::QueueFull,
@@ -317,40 +318,55 @@ impl Target {
             work.version = version;
             tracing::info!("remote write to {}: in messages of {number}.0", self.name);
         }
-        if state == work.state {
+        if state == work.said_state {
             return;
         }
-        work.state = state;
-        let trouble = self.flow.trouble.clone();
-        let disk = failing.cloned().unwrap_or_default();
-        let url = self.url.clone();
-        match state {
-            State::Good => {
-                self.say(work, "good", |target| tracing::info!("remote write to {target} goes on"));
-            }
+        let was_said = match state {
             // The refusal was said when it came.
-            State::Refusing => {}
-            State::Retrying => self.say(work, "retrying", |target| {
-                let trouble = trouble.unwrap_or_default();
-                tracing::warn!("remote write to {target} ({url}): {trouble}; samples wait on disk and are sent again");
-            }),
-            State::QueueFull => self.say(work, "full", |target| {
-                let trouble = trouble.unwrap_or_else(|| "it takes samples slower than they come".into());
-                tracing::warn!(
-                    "remote write to {target} ({url}): {trouble}; its queue is full and the oldest samples are dropped"
-                );
-            }),
-            State::DiskFailing => self.say(work, "disk", |target| {
-                tracing::warn!("remote write to {target}: its queue cannot be written or read: {disk}");
-            }),
+            State::Refusing => true,
+            State::Good => {
+                self.say(work, "good", |target| tracing::info!("remote write to {target} goes on"))
+            }
+            State::Retrying => {
+                let trouble = self.flow.trouble().unwrap_or_default();
+                self.say(work, "retrying", |target| {
+                    let url = &self.url;
+                    tracing::warn!(
+                        "remote write to {target} ({url}): {trouble}; samples wait on disk and are sent again"
+                    );
+                })
+            }
+            State::QueueFull => {
+                let trouble = self.flow.trouble().unwrap_or("it takes samples slower than they come");
+                self.say(work, "full", |target| {
+                    let url = &self.url;
+                    tracing::warn!(
+                        "remote write to {target} ({url}): {trouble}; its queue is full and the oldest samples \
+                         are dropped"
+                    );
+                })
+            }
+            State::DiskFailing => {
+                let disk = failing.cloned().unwrap_or_default();
+                self.say(work, "disk", |target| {
+                    tracing::warn!("remote write to {target}: its queue cannot be written or read: {disk}");
+                })
+            }
+        };
+        // What was kept back is said later, if it is still so.
+        if was_said {
+            work.said_state = state;
         }
     }
 
-    fn say(&self, work: &mut Work, what: &'static str, line: impl FnOnce(&str)) {
-        if work.said.get(what).is_none_or(|at| at.elapsed() >= QUIET) {
+    /// Logs a line, unless one of its kind was logged a moment ago.
+    fn say(&self, work: &mut Work, what: &'static str, line: impl FnOnce(&str)) -> bool {
+        let is_due = work.said.get(what).is_none_or(|at| at.elapsed() >= QUIET);
+        if is_due {
             work.said.insert(what, Instant::now());
             line(&self.name);
         }
+        is_due
     }
 }
 

@@ -180,3 +180,27 @@ fn who_takes_too_slowly_or_refuses_is_not_good() {
     refuses.answers(0, Answer::Later { after: None, why: "503".into() });
     assert_eq!(refuses.state(), State::Retrying);
 }
+
+#[test]
+fn a_state_that_was_not_said_is_said_when_it_lasts() {
+    let mut bench = bench(&Sim::new(1), 1 << 30);
+    let fails = || Answer::Later { after: None, why: "503".into() };
+    for _ in 0..2 {
+        bench.comes(0, 10);
+        bench.answers(0, fails());
+        assert_eq!(bench.state(), State::Retrying);
+        // The pause is over.
+        while bench.jobs[0].is_empty() {
+            bench.target.step(&mut bench.work, Input::Woken);
+        }
+        bench.takes_all();
+        assert_eq!((bench.state(), bench.work.said_state), (State::Good, State::Good));
+    }
+    bench.comes(0, 10);
+    bench.answers(0, fails());
+    assert_eq!((bench.state(), bench.work.said_state), (State::Retrying, State::Good));
+    // A minute later.
+    bench.work.said.clear();
+    bench.goes_on();
+    assert_eq!(bench.work.said_state, State::Retrying);
+}
