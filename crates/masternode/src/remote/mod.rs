@@ -15,7 +15,8 @@ mod stats;
 mod tap;
 mod target;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chasar_tsdb::storage::Disk;
@@ -79,6 +80,13 @@ impl Remote {
     ) -> Result<Remote, StartError> {
         let mut remote = Remote { targets: Vec::new(), tap: None, stats: Vec::new() };
         let mut taps = Vec::new();
+        for (folder, bytes) in left_over(configs, state_dir) {
+            tracing::warn!(
+                "{} has {bytes} bytes that wait for a target that is none now: give the target this folder's name \
+                 to send them, or remove it",
+                folder.display()
+            );
+        }
         for config in configs {
             let failed = |problem: String| StartError::Remote { target: config.name.clone(), problem };
             config.check().map_err(failed)?;
@@ -155,6 +163,25 @@ impl Remote {
         }
         Ok(())
     }
+}
+
+/// Folders with samples of targets that were removed or got another name, and the size of each.
+fn left_over(configs: &[RemoteWriteConfig], state_dir: &Path) -> Vec<(PathBuf, u64)> {
+    // Without the folder there are none; one that cannot be read is not needed to start.
+    let Ok(entries) = fs::read_dir(state_dir.join(FOLDER)) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_known = configs.iter().any(|config| name == config.name.as_str());
+        let Some(files) = fs::read_dir(entry.path()).ok().filter(|_| !is_known) else { continue };
+        let logs = files.flatten().filter(|file| file.path().extension().is_some_and(|kind| kind == "log"));
+        let bytes = logs.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+        if bytes > 0 {
+            found.push((entry.path(), bytes));
+        }
+    }
+    found.sort();
+    found
 }
 
 #[cfg(test)]

@@ -204,6 +204,20 @@ fn a_killed_process_has_lost_nothing_that_was_written() {
 }
 
 #[test]
+fn what_waits_for_a_target_that_is_none_any_more_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = RemoteWriteConfig::new("old", "http://127.0.0.1:1/");
+    assert!(left_over(&[], folder.path()).is_empty());
+    let mut running = start(&config, folder.path());
+    running.second(now_ms());
+    running.until("a second to be written", |stats| stats.waiting.get() == HOSTS as u64);
+    let bytes = running.end().queue_bytes.get();
+    assert!(left_over(std::slice::from_ref(&config), folder.path()).is_empty());
+    let renamed = RemoteWriteConfig { name: "new".into(), ..config };
+    assert_eq!(left_over(&[renamed], folder.path()), [(folder.path().join("remote/old"), bytes)]);
+}
+
+#[test]
 fn settings_that_make_no_sense_are_said_with_the_targets_name() {
     let folder = tempfile::tempdir().unwrap();
     let fails = |configs: &[RemoteWriteConfig]| {
