@@ -13,6 +13,9 @@ use crate::history::{ABSENT, JOB};
 
 /// Bytes of a message, about, before it is packed.
 const MESSAGE_BYTES: usize = 4 << 20;
+/// The same for the texts of all labels: in 1.0 they are there for each series, and stores bound that too, such
+/// as VictoriaMetrics at 32 MiB.
+const TEXT_BYTES: usize = 12 << 20;
 /// As the history: no sample may be further ahead of the clock here.
 const MAX_AHEAD_MS: i64 = 10 * 60_000;
 /// Nor older, which a store would refuse together with all others of its request.
@@ -27,12 +30,20 @@ pub(super) struct Batch {
     pub(super) body: Vec<u8>,
 }
 
+/// A message under construction.
+#[derive(Debug)]
+struct Draft {
+    message: Message,
+    /// Bytes of the labels of all series, as often as they are there.
+    text_bytes: usize,
+}
+
 /// Messages under construction: two for each lane, as what comes late may be refused and must not take
 /// what is new with it.
 #[derive(Debug)]
 pub(super) struct Batcher {
     rules: Rules,
-    messages: Vec<[Message; 2]>,
+    messages: Vec<[Draft; 2]>,
     most_samples: usize,
     /// Samples with impossible times, since this was asked last.
     pub(super) left_out: u64,
@@ -40,7 +51,8 @@ pub(super) struct Batcher {
 
 impl Batcher {
     pub(super) fn new(rules: Rules, lanes: u16, most_samples: usize) -> Batcher {
-        let pair = || [Message::new(Version::V2), Message::new(Version::V2)];
+        let draft = || Draft { message: Message::new(Version::V2), text_bytes: 0 };
+        let pair = || [draft(), draft()];
         Batcher { rules, messages: (0..lanes).map(|_| pair()).collect(), most_samples, left_out: 0 }
     }
 
@@ -61,7 +73,7 @@ impl Batcher {
     pub(super) fn finish(&mut self, finished: &mut Vec<Batch>) {
         for (lane, pair) in self.messages.iter_mut().enumerate() {
             // Late ones first: they are the older ones.
-            pair.iter_mut().rev().for_each(|message| end(lane, message, finished));
+            pair.iter_mut().rev().for_each(|draft| end(lane, draft, finished));
         }
     }
 
@@ -79,11 +91,16 @@ impl Batcher {
             labels.extend([("instance", &*row.instance), ("job", JOB)]);
             let Some(number) = rules.apply(labels) else { return };
             let lane = (number % lanes) as usize;
-            let message = &mut messages[lane][usize::from(row.is_late)];
+            let draft = &mut messages[lane][usize::from(row.is_late)];
+            let Draft { message, text_bytes } = draft;
+            *text_bytes += labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
             let sample = Sample { time_ms: row.at_ms, value };
             message.series(labels.iter().copied(), [sample], Some(metadata));
-            if message.samples_total() >= *most_samples || message.bytes() >= MESSAGE_BYTES {
-                end(lane, message, finished);
+            if message.samples_total() >= *most_samples
+                || message.bytes() >= MESSAGE_BYTES
+                || *text_bytes >= TEXT_BYTES
+            {
+                end(lane, draft, finished);
             }
         };
         let mut labels: Vec<(&'a str, &'a str)> = Vec::with_capacity(16);
@@ -108,7 +125,8 @@ impl Batcher {
     }
 }
 
-fn end(lane: usize, message: &mut Message, finished: &mut Vec<Batch>) {
+fn end(lane: usize, draft: &mut Draft, finished: &mut Vec<Batch>) {
+    let Draft { message, text_bytes } = draft;
     if message.is_empty() {
         return;
     }
@@ -116,6 +134,7 @@ fn end(lane: usize, message: &mut Message, finished: &mut Vec<Batch>) {
     message.pack(&mut body);
     finished.push(Batch { lane: lane as u16, samples: message.samples_total() as u32, body });
     message.clear();
+    *text_bytes = 0;
 }
 
 #[cfg(test)]
@@ -230,6 +249,18 @@ mod tests {
         let mut finished = Vec::new();
         batcher.finish(&mut finished);
         assert!(finished.is_empty());
+    }
+
+    #[test]
+    fn a_request_of_1_0_is_not_much_larger_than_one_of_2_0() {
+        let mut batcher = batcher(1, 10_000);
+        // As long as the text of a report may be.
+        let name = "x".repeat(4 << 10);
+        let rows = (0..9_000).map(|i| up(&name, NOW_MS + i, false)).collect();
+        let mut finished = Vec::new();
+        batcher.take(&Chunk { rows, values: vec![1.0; 9_000], is_last: true }, NOW_MS, &mut finished);
+        assert_eq!(finished.iter().map(|batch| batch.samples).sum::<u32>(), 9_000);
+        assert!(finished.iter().all(|batch| (1..4_000).contains(&batch.samples)), "{}", finished.len());
     }
 
     #[test]
