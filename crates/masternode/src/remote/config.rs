@@ -152,6 +152,10 @@ impl RemoteWriteConfig {
         if self.queue_bytes < 1 << 20 {
             return Err("its queue needs 1 MiB or more".into());
         }
+        // Each of its files is looked at by a start.
+        if self.queue_bytes > 256 << 30 {
+            return Err("its queue may have 256 GiB".into());
+        }
         if !(1..=100_000).contains(&self.batch_samples) {
             return Err("a request may have 1 to 100000 samples".into());
         }
@@ -267,6 +271,7 @@ mod tests {
         assert!(wrong(&|c| c.shard = Some((4, 3))).contains("no part 4 of 3"));
         assert!(wrong(&|c| c.connections = 0).contains("connections"));
         assert!(wrong(&|c| c.queue_bytes = 5).contains("1 MiB"));
+        assert!(wrong(&|c| c.queue_bytes = (256 << 30) + 1).contains("256 GiB"));
         assert!(wrong(&|c| c.keep = vec!["up{".into()]).contains("keep"));
         assert_ne!(RemoteWriteConfig::name_of("http://a/x"), RemoteWriteConfig::name_of("http://a/y"));
         let name = RemoteWriteConfig::name_of("https://A.example:80/x?y");

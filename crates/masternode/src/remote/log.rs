@@ -1,7 +1,9 @@
 //! A target's queue on disk: batches in files, one after the other, and how far they were sent.
 //!
-//! A file `00000001.log` begins with `chasarq1` and the number of lanes (u16). Each batch is its length, the
-//! CRC-32 of what follows, its lane (u16), its samples (u32) and its body; numbers are little-endian. A file is
+//! A file `00000001.log` begins with `chasarq1` and the number of lanes (u16). Each batch is its length
+//! (u32), its lane (u16), its samples (u32), the CRC-32 of its body, the CRC-32 of all this, and its body; numbers
+//! are little-endian. So a start reads no bodies but those of the newest file, which a crash may have torn; the
+//! others are checked when they are read to be sent. A file is
 //! written once: after a start, or an error, a new one is begun. `cursor` has the place before which all was
 //! sent, as text with a checksum; it may be behind, and then something is sent twice.
 
@@ -15,8 +17,8 @@ use super::batcher::Batch;
 
 const MAGIC: &[u8; 8] = b"chasarq1";
 const FILE_HEAD: u64 = 10;
-/// Length, checksum, lane, samples.
-const HEAD: usize = 14;
+/// What stands before a body.
+const HEAD: usize = 18;
 const CURSOR: &str = "cursor";
 const CURSOR_NEW: &str = "cursor.new";
 /// A body is never longer; what says to be is damaged.
@@ -126,6 +128,7 @@ impl Log {
         files.sort_unstable();
         let next = files.last().map_or(0, |(number, _)| *number).max(cursor.file).saturating_add(1);
         let mut segments = VecDeque::new();
+        let newest = files.last().map(|(number, _)| *number);
         for (number, bytes) in files {
             if number < cursor.file {
                 storage.remove(&name(number))?;
@@ -133,7 +136,7 @@ impl Log {
             }
             let input = storage.open(&name(number))?;
             let skip = if number == cursor.file { cursor.offset } else { 0 };
-            let (segment, wrong) = scan(&*input, number, bytes, skip)?;
+            let (segment, wrong) = scan(&*input, number, bytes, skip, Some(number) == newest)?;
             if let Some(wrong) = wrong {
                 let lost = bytes - segment.bytes;
                 opening
@@ -187,16 +190,12 @@ impl Log {
         if self.output.is_none() || is_full {
             self.begin_file()?;
         }
-        let mut head = [0; HEAD];
-        head[0..4].copy_from_slice(&(batch.body.len() as u32).to_le_bytes());
-        head[8..10].copy_from_slice(&batch.lane.to_le_bytes());
-        head[10..14].copy_from_slice(&batch.samples.to_le_bytes());
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&head[8..]);
-        hasher.update(&batch.body);
-        head[4..8].copy_from_slice(&hasher.finalize().to_le_bytes());
         let mut bytes = Vec::with_capacity(HEAD + batch.body.len());
-        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&(batch.body.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&batch.lane.to_le_bytes());
+        bytes.extend_from_slice(&batch.samples.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&batch.body).to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         bytes.extend_from_slice(&batch.body);
         self.is_synced = false;
         let written = self.output.as_mut().map_or(Ok(()), |output| output.append(&bytes));
@@ -420,8 +419,14 @@ fn read_cursor(storage: &dyn Storage, bytes: u64) -> io::Result<Option<Position>
     Ok(read())
 }
 
-/// What of a file is whole; samples before `skip` were sent.
-fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> io::Result<(Segment, Option<String>)> {
+/// What of a file is whole, with `bodies` or as far as the heads say; samples before `skip` were sent.
+fn scan(
+    input: &dyn Input,
+    number: u64,
+    bytes: u64,
+    skip: u64,
+    bodies: bool,
+) -> io::Result<(Segment, Option<String>)> {
     let mut segment = Segment { number, lanes: 1, bytes: 0, samples: 0 };
     let mut head = [0; FILE_HEAD as usize];
     if bytes >= FILE_HEAD {
@@ -433,12 +438,18 @@ fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> io::Result<(Se
     segment.lanes = u16::from_le_bytes([head[8], head[9]]).max(1);
     segment.bytes = FILE_HEAD;
     while segment.bytes < bytes {
-        match read_record(input, segment.bytes, bytes) {
-            Ok((batch, end)) => {
-                if end > skip {
-                    segment.samples += u64::from(batch.samples);
+        let read = read_head(input, segment.bytes, bytes).and_then(|head| {
+            if bodies {
+                read_body(input, segment.bytes, &head)?;
+            }
+            Ok(head)
+        });
+        match read {
+            Ok(head) => {
+                segment.bytes += HEAD as u64 + u64::from(head.len);
+                if segment.bytes > skip {
+                    segment.samples += u64::from(head.samples);
                 }
-                segment.bytes = end;
             }
             Err(Unread::Damaged(wrong)) => return Ok((segment, Some(wrong))),
             // A start that fails can be tried again; what is left out here is lost.
@@ -448,8 +459,20 @@ fn scan(input: &dyn Input, number: u64, bytes: u64, skip: u64) -> io::Result<(Se
     Ok((segment, None))
 }
 
-fn read_record(input: &dyn Input, at: u64, end: u64) -> Result<(Batch, u64), Unread> {
-    let damaged = |wrong: &str| Err(Unread::Damaged(wrong.to_owned()));
+struct Head {
+    len: u32,
+    lane: u16,
+    samples: u32,
+    /// Of the body.
+    checksum: u32,
+}
+
+fn damaged<T>(wrong: &str) -> Result<T, Unread> {
+    Err(Unread::Damaged(wrong.to_owned()))
+}
+
+/// The head of a batch that ends before `end`.
+fn read_head(input: &dyn Input, at: u64, end: u64) -> Result<Head, Unread> {
     let mut head = [0; HEAD];
     let room = end.saturating_sub(at);
     if room < HEAD as u64 {
@@ -459,20 +482,30 @@ fn read_record(input: &dyn Input, at: u64, end: u64) -> Result<(Batch, u64), Unr
     let number = |range: std::ops::Range<usize>| {
         head[range].iter().rev().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
     };
-    let len = number(0..4) as usize;
-    if len > MAX_BODY || len as u64 > room - HEAD as u64 {
-        return damaged("are not a whole batch");
-    }
-    let mut body = vec![0; len];
-    input.read_at(at + HEAD as u64, &mut body)?;
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&head[8..]);
-    hasher.update(&body);
-    if hasher.finalize() != number(4..8) {
+    if crc32fast::hash(&head[..14]) != number(14..18) {
         return damaged("have a wrong checksum");
     }
-    let batch = Batch { lane: number(8..10) as u16, samples: number(10..14), body };
-    Ok((batch, at + (HEAD + len) as u64))
+    let len = number(0..4);
+    if len as usize > MAX_BODY || u64::from(len) > room - HEAD as u64 {
+        return damaged("are not a whole batch");
+    }
+    Ok(Head { len, lane: number(4..6) as u16, samples: number(6..10), checksum: number(10..14) })
+}
+
+fn read_body(input: &dyn Input, at: u64, head: &Head) -> Result<Vec<u8>, Unread> {
+    let mut body = vec![0; head.len as usize];
+    input.read_at(at + HEAD as u64, &mut body)?;
+    if crc32fast::hash(&body) != head.checksum {
+        return damaged("have a wrong checksum");
+    }
+    Ok(body)
+}
+
+fn read_record(input: &dyn Input, at: u64, end: u64) -> Result<(Batch, u64), Unread> {
+    let head = read_head(input, at, end)?;
+    let body = read_body(input, at, &head)?;
+    let end = at + HEAD as u64 + u64::from(head.len);
+    Ok((Batch { lane: head.lane, samples: head.samples, body }, end))
 }
 
 #[cfg(test)]

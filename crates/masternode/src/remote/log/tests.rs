@@ -97,7 +97,7 @@ fn a_file_that_cannot_be_removed_is_part_of_the_queue() {
 
 #[test]
 fn a_torn_end_is_said_and_the_rest_is_there() {
-    for cut in [1, 5, 14, 20] {
+    for cut in [1, 5, 18, 20, 60] {
         let sim = Sim::new(1);
         let mut output = sim.create("00000001.log").unwrap();
         let (mut log, _) = open(&Sim::new(2), 1 << 30);
@@ -123,7 +123,7 @@ fn damage_within_a_file_costs_the_rest_of_it() {
     for i in 1..=3 {
         log.append(&batch(i, 50)).unwrap();
     }
-    sim.flip("00000001.log", 10 + 64 + 40, 1);
+    sim.flip("00000001.log", 10 + 68 + 40, 1);
     let (mut again, opening) = open(&sim, 1 << 30);
     assert!(opening.damaged[0].contains("checksum"), "{opening:?}");
     assert_eq!(numbers(&rest(&mut again)), [1]);
@@ -139,6 +139,27 @@ fn damage_within_a_file_costs_the_rest_of_it() {
     assert_eq!(numbers(&rest(&mut log)), [4]);
     log.done(1, 1);
     assert_eq!(log.samples(), 4);
+}
+
+#[test]
+fn a_start_reads_the_bodies_of_the_newest_file_alone() {
+    let sim = Sim::new(1);
+    let (mut log, _) = open(&sim, 1 << 20);
+    for i in 1..=4 {
+        log.append(&batch(i, 60_000)).unwrap();
+    }
+    // Two are in a file.
+    sim.flip("00000001.log", 60_000 + 1_000, 1);
+    let (mut log, opening) = open(&sim, 1 << 20);
+    assert_eq!((log.samples(), opening.damaged.len()), (10, 0), "{opening:?}");
+    assert_eq!(log.read_next().unwrap().unwrap().batch.samples, 1);
+    assert!(matches!(log.read_next(), Err(Unread::Damaged(_))));
+    assert_eq!((log.give_up_file(1), log.samples()), (2, 8));
+    assert_eq!(numbers(&rest(&mut log)), [3, 4]);
+    // A head that is damaged is no number of samples.
+    sim.flip("00000002.log", 10 + 6, 0x80);
+    let (log, opening) = open(&sim, 1 << 20);
+    assert_eq!((log.samples(), opening.damaged.len()), (3, 1), "{opening:?}");
 }
 
 #[test]
