@@ -7,10 +7,11 @@ use crossbeam_channel::{Sender, TrySendError};
 use super::stats::Stats;
 use crate::history::{ABSENT, Keep, Layout, STALE, Source};
 
-/// Values of a chunk, about: a chunk is handed on when it has so many, or once a second.
-const CHUNK_VALUES: usize = 1 << 15;
-/// Chunks that may wait for a target's thread: 16 MiB of values, several seconds of a large fleet.
-pub(super) const CHUNKS: usize = 64;
+/// Bytes of a chunk, about: a chunk is handed on when it has so many, or once a second.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Chunks that may wait for a target's thread, as while its disk syncs: 128 MiB, which are eight seconds of two
+/// million series, and eight minutes of a fleet whose seconds fit into a chunk.
+pub(super) const CHUNKS: usize = 512;
 
 /// Rows of many nodes.
 #[derive(Debug, Default)]
@@ -77,7 +78,8 @@ impl Tap {
             values: values.len(),
         });
         self.chunk.values.extend_from_slice(values);
-        if self.chunk.values.len() >= CHUNK_VALUES {
+        let chunk = &self.chunk;
+        if size_of_val(&*chunk.values) + size_of_val(&*chunk.rows) >= CHUNK_BYTES {
             self.hand_on();
         }
     }
@@ -94,5 +96,32 @@ impl Keep for Tap {
     fn up(&mut self, source: &Source, at_ms: i64, is_up: Option<bool>) {
         let value = is_up.map_or(STALE, |is_up| f64::from(u8::from(is_up)));
         self.push(source, None, (at_ms, false), &[value]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::bounded;
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_and_the_rest_counted() {
+        let (sender, chunks) = bounded(CHUNKS);
+        let stats = Arc::<Stats>::default();
+        let mut tap = Tap::new(vec![(sender, stats.clone())]);
+        let source = Source::new("a".into());
+        let mut values = 0;
+        // Rows of one value are mostly not values.
+        while stats.dropped_behind.get() == 0 {
+            tap.up(&source, 0, Some(true));
+            values += 1;
+        }
+        drop(tap);
+        let chunks: Vec<_> = chunks.iter().collect();
+        let size = |chunk: &Arc<Chunk>| size_of_val(&*chunk.values) + size_of_val(&*chunk.rows);
+        assert!(chunks.iter().all(|chunk| size(chunk) <= CHUNK_BYTES + 1_000));
+        let kept: usize = chunks.iter().map(|chunk| chunk.values.len()).sum();
+        assert_eq!(kept as u64 + stats.dropped_behind.get(), values);
+        assert!(chunks.len() == CHUNKS && kept > CHUNKS * 2_000, "{kept}");
     }
 }
