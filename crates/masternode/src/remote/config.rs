@@ -109,6 +109,9 @@ impl RemoteWriteConfig {
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(is_plain) {
             return Err("its name has to be of 1 to 64 small letters, digits and -".into());
         }
+        if is_reserved(&self.name) {
+            return Err(format!("Windows knows no folder of the name {}", self.name));
+        }
         // Wherever it stands, so that a password with a slash in it is not taken for a path. And the address
         // is in no message, for the same reason.
         if self.url.contains('@') {
@@ -120,6 +123,13 @@ impl RemoteWriteConfig {
         }
         if !is_address(&self.url) {
             return Err("it is not at an address that can be used; give http://host:port/api/v1/write".into());
+        }
+        if let Some(RemoteAuth::Basic { user, .. }) = &self.auth
+            && (user.contains(':') || user.chars().any(char::is_control))
+        {
+            return Err(
+                "its user has a colon, which ends it in the header (RFC 7617), or what cannot be sent".into(),
+            );
         }
         for (name, value) in &self.headers {
             let is_token = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -161,6 +171,12 @@ impl RemoteWriteConfig {
         }
         super::rules::Rules::of(self).map(|_| ())
     }
+}
+
+/// Names that are devices on Windows, in each folder; refused everywhere, so that a folder can be moved.
+fn is_reserved(name: &str) -> bool {
+    let is_numbered = |kind| name.strip_prefix(kind).is_some_and(|number: &str| number.len() == 1);
+    matches!(name, "con" | "prn" | "aux" | "nul") || is_numbered("com") || is_numbered("lpt")
 }
 
 /// Whether each store takes a label of this name; many refuse a whole request over one that they do not know.
@@ -225,6 +241,9 @@ mod tests {
             config.check().expect_err("not sound")
         };
         assert!(wrong(&|c| c.name = "../x".into()).contains("name"));
+        assert!(wrong(&|c| c.name = "com1".into()).contains("Windows"));
+        let basic = RemoteAuth::Basic { user: "a:b".into(), password_file: "p".into() };
+        assert!(wrong(&|c| c.auth = Some(basic.clone())).contains("colon"));
         for url in [
             "victoria:8428",
             "http://",

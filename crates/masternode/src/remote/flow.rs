@@ -133,11 +133,6 @@ impl Flow {
         self.first + self.window.len() as u64
     }
 
-    /// Whether an answer is waited for.
-    pub(super) fn is_busy(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.is_busy)
-    }
-
     /// Samples of a file that are on their way.
     pub(super) fn on_the_way(&self, file: u64) -> u64 {
         let busy = self.lanes.iter().filter(|lane| lane.is_busy);

@@ -75,6 +75,8 @@ struct Segment {
     lanes: u16,
     /// Those that are whole.
     bytes: u64,
+    /// Those behind, of a batch that was not written whole.
+    torn: u64,
     /// Samples that were not sent yet.
     samples: u64,
 }
@@ -136,9 +138,10 @@ impl Log {
             }
             let input = storage.open(&name(number))?;
             let skip = if number == cursor.file { cursor.offset } else { 0 };
-            let (segment, wrong) = scan(&*input, number, bytes, skip, Some(number) == newest)?;
+            let (mut segment, wrong) = scan(&*input, number, bytes, skip, Some(number) == newest)?;
             if let Some(wrong) = wrong {
                 let lost = bytes - segment.bytes;
+                segment.torn = lost;
                 opening
                     .damaged
                     .push(format!("the last {lost} bytes of {} {wrong} and are left out", name(number)));
@@ -168,7 +171,7 @@ impl Log {
 
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
+        self.segments.iter().map(|segment| segment.bytes + segment.torn).sum()
     }
 
     /// Samples that were not sent yet.
@@ -202,12 +205,26 @@ impl Log {
         if let Err(cause) = written {
             // Any part of it may be there: nothing is written behind it.
             self.output = None;
+            self.leave(record);
             return Err(cause);
         }
         let Some(last) = self.segments.back_mut() else { return Err(io::Error::other("no file")) };
         last.bytes += record;
         last.samples += u64::from(batch.samples);
         Ok(Position { file: last.number, offset: last.bytes })
+    }
+
+    /// What becomes of the newest file when a batch may be there in part.
+    fn leave(&mut self, record: u64) {
+        let Some(last) = self.segments.back_mut() else { return };
+        last.torn = record;
+        // Nothing else is in it: of these there would be one for each batch while a disk is full.
+        if last.bytes == FILE_HEAD {
+            let number = last.number;
+            if self.remove(number).is_ok() {
+                self.segments.pop_back();
+            }
+        }
     }
 
     fn begin_file(&mut self) -> io::Result<()> {
@@ -227,7 +244,7 @@ impl Log {
             return Err(cause);
         }
         let was_read = self.is_read();
-        self.segments.push_back(Segment { number, lanes: self.lanes, bytes: FILE_HEAD, samples: 0 });
+        self.segments.push_back(Segment { number, lanes: self.lanes, bytes: FILE_HEAD, torn: 0, samples: 0 });
         if was_read {
             self.read = Position { file: number, offset: FILE_HEAD };
         }
@@ -427,7 +444,7 @@ fn scan(
     skip: u64,
     bodies: bool,
 ) -> io::Result<(Segment, Option<String>)> {
-    let mut segment = Segment { number, lanes: 1, bytes: 0, samples: 0 };
+    let mut segment = Segment { number, lanes: 1, bytes: 0, torn: 0, samples: 0 };
     let mut head = [0; FILE_HEAD as usize];
     if bytes >= FILE_HEAD {
         input.read_at(0, &mut head)?;

@@ -150,13 +150,13 @@ impl Client {
                 None => Answer::Unknown,
             },
             (200..=299, Version::V1) => Answer::Taken { written: samples },
-            (415, Version::V2) => Answer::Unknown,
+            (415 | 501, Version::V2) => Answer::Unknown,
             // What was read a while ago may have been changed since.
             (401, _) if self.has_new_secret(used) => Answer::Later { after: None, why: why() },
             (429 | 300..=399 | 500.., _) => Answer::Later { after, why: why() },
             _ => Answer::Refused {
                 written: written.unwrap_or(0),
-                is_odd: written.is_none() && matches!(status, 400 | 406 | 422 | 501),
+                is_odd: written.is_none() && matches!(status, 400 | 406 | 422),
                 why: why(),
             },
         };
@@ -400,5 +400,36 @@ mod tests {
         assert!(matches!(post(), Answer::Refused { written: 0, is_odd: false, .. }));
         let secrets: Vec<_> = thread.join().unwrap().into_iter().filter_map(|(secret, _)| secret).collect();
         assert_eq!(secrets, ["Bearer old", "Bearer old", "Bearer new", "Bearer new"]);
+    }
+
+    #[test]
+    fn answers_are_understood() {
+        let (url, thread) = server(&[
+            "204 Fine\r\nX-Prometheus-Remote-Write-Samples-Written: 3",
+            "200 Fine",
+            "415 No",
+            "501 No",
+            "501 No",
+            "302 There",
+            "429 Wait\r\nRetry-After: 7",
+            "400 No",
+            "404 No",
+        ]);
+        let mut client = Client::new(&RemoteWriteConfig::new("a", url)).unwrap();
+        let mut body = Vec::new();
+        Message::new(Version::V2).pack(&mut body);
+        let mut post = |version| client.post(version, &body, 5).0;
+        assert_eq!(post(Version::V2), Answer::Taken { written: 3 });
+        for _ in 0..3 {
+            assert_eq!(post(Version::V2), Answer::Unknown);
+        }
+        // Who does not know 1.0 either may be in the making.
+        assert!(matches!(post(Version::V1), Answer::Later { after: None, .. }));
+        assert!(matches!(post(Version::V2), Answer::Later { after: None, .. }));
+        let seven = Some(Duration::from_secs(7));
+        assert!(matches!(post(Version::V2), Answer::Later { after, .. } if after == seven));
+        assert!(matches!(post(Version::V2), Answer::Refused { is_odd: true, .. }));
+        assert!(matches!(post(Version::V2), Answer::Refused { is_odd: false, .. }));
+        thread.join().unwrap();
     }
 }

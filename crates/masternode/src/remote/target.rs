@@ -46,6 +46,8 @@ pub(super) struct Target {
 /// What is of no use to those who make a target.
 #[derive(Default)]
 struct Work {
+    /// Requests that were not answered yet.
+    posted: usize,
     /// Bodies of the batches in memory.
     loaded: HashMap<u64, (Arc<Vec<u8>>, u32)>,
     loaded_bytes: usize,
@@ -115,7 +117,7 @@ impl Target {
         // Nothing more is sent.
         self.jobs.clear();
         let until = Instant::now() + LAST_WORD;
-        while self.flow.is_busy() {
+        while work.posted > 0 {
             match self.replies.recv_deadline(until) {
                 Ok(reply) => self.replied(work, reply),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
@@ -231,6 +233,7 @@ impl Target {
 
     fn replied(&mut self, work: &mut Work, reply: Reply) {
         let Reply { lane, version, answer, sent_bytes } = reply;
+        work.posted = work.posted.saturating_sub(1);
         self.stats.requests.add(1);
         self.stats.sent_bytes.add(sent_bytes as u64);
         if matches!(answer, super::flow::Answer::Later { .. }) {
@@ -256,9 +259,8 @@ impl Target {
                     let Some((body, samples)) = work.loaded.get(&number) else { continue };
                     let job = Job { version, body: body.clone(), samples: *samples };
                     // A lane has one job at a time, so there is room; at the end there are no lanes.
-                    if let Some(jobs) = self.jobs.get(usize::from(lane)) {
-                        let _ = jobs.try_send(job);
-                    }
+                    let sent = self.jobs.get(usize::from(lane)).map(|jobs| jobs.try_send(job));
+                    work.posted += usize::from(matches!(sent, Some(Ok(()))));
                 }
                 Effect::Done { number, end, written, refused } => {
                     self.stats.sent.add(u64::from(written));

@@ -191,6 +191,9 @@ fn a_full_disk_refuses_and_later_takes_again() {
     for _ in 0..3 {
         log.append(&batch(2, 500)).unwrap_err();
     }
+    // Of those that did not fit there is nothing but the part behind the first one.
+    assert_eq!(sim.list().unwrap(), [("00000001.log".to_owned(), 120)]);
+    assert!(log.bytes() >= 120);
     sim.set_capacity(None);
     log.append(&batch(3, 500)).unwrap();
     assert_eq!(numbers(&rest(&mut log)), [1, 3]);
