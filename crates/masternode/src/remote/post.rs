@@ -348,10 +348,11 @@ mod tests {
         assert_eq!(read(&sent[2].1).len(), 2);
     }
 
-    /// Answers requests one after the other; says what came: `Authorization` and the body.
-    fn server(
-        answers: &'static [&'static str],
-    ) -> (String, std::thread::JoinHandle<Vec<(Option<String>, Vec<u8>)>>) {
+    /// `Authorization` and the body of a request.
+    type Came = (Option<String>, Vec<u8>);
+
+    /// Answers requests one after the other; says what came.
+    fn server(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<Vec<Came>>) {
         use std::io::{BufRead, BufReader, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
