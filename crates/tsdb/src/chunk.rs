@@ -5,6 +5,8 @@
 //! constant pages are a single value. Every encoding is decoded and compared before it is used, and
 //! what does not come back bit for bit is stored plainly. `docs/format.md` draws the bytes.
 
+use std::ops::Range;
+
 use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
@@ -16,6 +18,9 @@ pub(crate) const MAX_PAGE_VALUES: usize = 8192;
 /// Values after which a chunk is closed: enough to make the bins worth it, small enough to be read
 /// and checked as one piece.
 pub(crate) const CHUNK_VALUES: usize = 131_072;
+
+/// Numbers that pco packs at a time; fewer cannot be unpacked.
+const BATCH: usize = 256;
 
 /// Largest decimal exponent that is tried: 12 digits after the point.
 const MAX_EXPONENT: u8 = 12;
@@ -177,6 +182,20 @@ impl<T: pco::data_types::Number> Decoder<T> {
         let mut page = self.0.page_decompressor(bytes, n).map_err(|_| NOT_PCO)?;
         let progress = page.read(out).map_err(|_| NOT_PCO)?;
         if progress.finished { Ok(()) } else { Err(NOT_PCO) }
+    }
+
+    /// The first `some` of a page's `n` numbers, and a few more.
+    fn beginning(&mut self, bytes: &[u8], n: usize, some: usize, out: &mut Vec<T>) -> Result<(), Malformed> {
+        // What the codec takes as one.
+        let some = some.next_multiple_of(BATCH);
+        if some >= n {
+            return self.page(bytes, n, out);
+        }
+        const NOT_PCO: Malformed = Malformed("a page is not readable");
+        out.resize(some, T::default());
+        let mut page = self.0.page_decompressor(bytes, n).map_err(|_| NOT_PCO)?;
+        let progress = page.read(out).map_err(|_| NOT_PCO)?;
+        if progress.n_processed == some { Ok(()) } else { Err(NOT_PCO) }
     }
 }
 
@@ -368,30 +387,48 @@ impl<'a> ChunkReader<'a> {
 
     /// Appends the values of a page to `out`.
     pub(crate) fn read(&mut self, page: &PageEntry, out: &mut Vec<f64>) -> Result<(), Malformed> {
+        self.read_part(page, 0..page.values, out)
+    }
+
+    /// Appends some of the values of a page to `out`; those after them are not unpacked.
+    pub(crate) fn read_part(
+        &mut self,
+        page: &PageEntry,
+        part: Range<usize>,
+        out: &mut Vec<f64>,
+    ) -> Result<(), Malformed> {
         const NO_BINS: Malformed = Malformed("a page has no bins");
+        const NOT_THERE: Malformed = Malformed("a page has fewer values than its clock");
+        if part.start > part.end || part.end > page.values {
+            return Err(NOT_THERE);
+        }
         if matches!(page.form, CONSTANT_DECIMAL | CONSTANT_PLAIN) {
-            out.extend(std::iter::repeat_n(f64::from_bits(page.at), page.values));
+            out.extend(std::iter::repeat_n(f64::from_bits(page.at), part.len()));
             return Ok(());
         }
         let body = &self.bodies[page.at as usize..][..page.len];
         match page.form {
             DECIMALS => {
                 let decoder = self.integers.as_mut().ok_or(NO_BINS)?;
-                decoder.page(body, page.values, &mut self.scratch)?;
+                decoder.beginning(body, page.values, part.end, &mut self.scratch)?;
+                let integers = self.scratch.get(part).ok_or(NOT_THERE)?;
                 let power = POWERS[usize::from(self.exponent)];
                 if self.exponent == 0 {
-                    out.extend(self.scratch.iter().map(|i| *i as f64));
+                    out.extend(integers.iter().map(|i| *i as f64));
                 } else {
-                    out.extend(self.scratch.iter().map(|i| *i as f64 / power));
+                    out.extend(integers.iter().map(|i| *i as f64 / power));
                 }
             }
             FLOATS => {
                 let decoder = self.floats.as_mut().ok_or(NO_BINS)?;
                 let mut values = Vec::new();
-                decoder.page(body, page.values, &mut values)?;
-                out.append(&mut values);
+                decoder.beginning(body, page.values, part.end, &mut values)?;
+                out.extend_from_slice(values.get(part).ok_or(NOT_THERE)?);
             }
-            _ => out.extend(body.as_chunks().0.iter().map(|b| f64::from_bits(u64::from_le_bytes(*b)))),
+            _ => {
+                let values = body.as_chunks().0.get(part).ok_or(NOT_THERE)?;
+                out.extend(values.iter().map(|b| f64::from_bits(u64::from_le_bytes(*b))));
+            }
         }
         Ok(())
     }
@@ -464,6 +501,13 @@ mod tests {
                 page.iter().map(|v| v.to_bits()).eq(back.iter().map(|v| v.to_bits())),
                 "{page:?} {back:?}"
             );
+            let part = i % page.len()..page.len() - page.len() / 3;
+            if !part.is_empty() {
+                back.clear();
+                reader.read_part(&entry, part.clone(), &mut back).unwrap();
+                assert!(page[part].iter().map(|v| v.to_bits()).eq(back.iter().map(|v| v.to_bits())));
+            }
+            assert!(reader.read_part(&entry, 0..page.len() + 1, &mut back).is_err());
         }
         bytes.len()
     }
@@ -482,9 +526,9 @@ mod tests {
 
     fn page() -> impl Strategy<Value = Vec<f64>> {
         prop_oneof![
-            prop::collection::vec(value(), 1..300),
+            prop::collection::vec(value(), 1..700),
             (value(), 1usize..300).prop_map(|(v, n)| vec![v; n]),
-            (0u32..1 << 30, prop::collection::vec(0u32..5000, 1..300)).prop_map(|(base, steps)| steps
+            (0u32..1 << 30, prop::collection::vec(0u32..5000, 1..700)).prop_map(|(base, steps)| steps
                 .iter()
                 .scan(f64::from(base), |sum, step| {
                     *sum += f64::from(*step);

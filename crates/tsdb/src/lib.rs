@@ -77,7 +77,7 @@ pub use index::{MatchOp, Matcher};
 pub use labels::{Kind, LabelError, Labels, MAX_LABEL_BYTES, MAX_LABELS, NAME};
 pub use maintain::Maintained;
 pub use options::{Options, Sync};
-pub use query::{RollupSeries, Selection, Series, Snapshot};
+pub use query::{RollupSeries, Selection, Series, SharedSeries, Snapshot};
 pub use rollup::Rollup;
 pub use segment::Tier;
 pub use stats::{Stats, TierStats};

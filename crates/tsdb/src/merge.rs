@@ -219,7 +219,7 @@ fn run(shared: &Shared, job: &Job, id: u64, rollup_ids: &[u64], damage: &mut Vec
 
 struct Merger {
     plans: HashMap<Vec<(u32, u32)>, Plan>,
-    caches: Vec<ClockCache>,
+    caches: Vec<ClockCache<'static>>,
     cached: usize,
     with_minutes: bool,
 }

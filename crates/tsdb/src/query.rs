@@ -1,13 +1,15 @@
 //! Reading: snapshots, selections of samples and of rollups.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::index::{Matched, Matcher};
 use crate::labels::{Kind, Labels};
 use crate::rollup::{Rollup, fold};
-use crate::segment::{ChunkEntry, ClockCache, Column, MAX_NUMBER, Tier, Times};
+use crate::segment::{ChunkEntry, ClockCache, Column, MAX_NUMBER, Tier};
 use crate::store::{OpenSegment, Shared, View, read};
 use crate::time::HOUR_MS;
 
@@ -51,57 +53,104 @@ pub struct Selection<T> {
     pub damage: Vec<Error>,
 }
 
+/// Samples of one series whose times it may share with others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SharedSeries {
+    /// All its labels.
+    pub labels: Labels,
+    /// Unix milliseconds, ascending; series that came together have the same list.
+    pub times_ms: Arc<Vec<i64>>,
+    /// A value for each time.
+    pub values: Vec<f64>,
+}
+
 /// Samples of one series as they are collected from files.
 #[derive(Default)]
 pub(crate) struct Collected {
-    times: Vec<i64>,
+    /// Times of each part; within a part they ascend.
+    times: Vec<Arc<Vec<i64>>>,
+    /// Order of arrival of each part.
+    orders: Vec<u64>,
     values: Vec<f64>,
-    /// Order of arrival and end of each part; within a part times ascend.
-    parts: Vec<(u64, usize)>,
     /// A part begins before the end of the one before it.
     mixed: bool,
 }
 
+/// Times of several parts as one list, for series that have the same parts one after the other.
+#[derive(Default)]
+pub(crate) struct JoinedTimes {
+    parts: Vec<Arc<Vec<i64>>>,
+    joined: Arc<Vec<i64>>,
+}
+
+impl JoinedTimes {
+    fn of(&mut self, parts: Vec<Arc<Vec<i64>>>) -> Arc<Vec<i64>> {
+        let same = |(one, other): (&Arc<_>, &Arc<_>)| Arc::ptr_eq(one, other);
+        if parts.len() != self.parts.len() || !parts.iter().zip(&self.parts).all(same) {
+            let mut joined = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+            parts.iter().for_each(|part| joined.extend_from_slice(part));
+            self.joined = Arc::new(joined);
+            self.parts = parts;
+        }
+        self.joined.clone()
+    }
+}
+
 impl Collected {
     fn with_room(samples: usize) -> Collected {
-        let (times, values) = (Vec::with_capacity(samples), Vec::with_capacity(samples));
-        Collected { times, values, ..Collected::default() }
+        Collected { values: Vec::with_capacity(samples), ..Collected::default() }
     }
 
-    /// Adds a part, whose samples come in the order of time.
-    fn part(&mut self, order: u64, times: impl FnOnce(&mut Vec<i64>), values: &[f64]) {
-        let before = self.times.len();
-        times(&mut self.times);
-        self.values.extend_from_slice(values);
-        self.mixed |= before > 0 && self.times.get(before).is_some_and(|t| *t <= self.times[before - 1]);
-        self.parts.push((order, self.times.len()));
+    /// Adds a part, whose samples come in the order of time. The values may be exchanged for others.
+    fn part(&mut self, order: u64, times: &Arc<Vec<i64>>, values: &mut Vec<f64>) {
+        if times.is_empty() {
+            return;
+        }
+        let last = self.times.last().and_then(|before| before.last());
+        self.mixed |= last.is_some_and(|last| times.first() <= Some(last));
+        // Neither copied, nor much more held than is needed.
+        let fits = self.values.capacity() <= values.len() && values.capacity() <= 2 * values.len();
+        if self.values.is_empty() && fits {
+            std::mem::swap(&mut self.values, values);
+        } else {
+            self.values.extend_from_slice(values);
+        }
+        self.times.push(times.clone());
+        self.orders.push(order);
     }
 
     /// Adds the samples of another pair of metric and source that is the same series.
     pub(crate) fn join(&mut self, other: Collected) {
-        let before = self.times.len();
-        self.mixed |= other.mixed || self.times.last() >= other.times.first();
+        self.mixed = true;
         self.times.extend(other.times);
         self.values.extend(other.values);
-        self.parts.extend(other.parts.into_iter().map(|(order, end)| (order, before + end)));
+        self.orders.extend(other.orders);
     }
 
     /// Sorted by time; of two samples of a time, the first that came.
-    pub(crate) fn sorted(mut self) -> (Vec<i64>, Vec<f64>) {
+    pub(crate) fn sorted(mut self, joined: &mut JoinedTimes) -> (Arc<Vec<i64>>, Vec<f64>) {
         if !self.mixed {
-            debug_assert!(self.times.is_sorted_by(|a, b| a < b));
-            return (self.times, self.values);
+            let times = match self.times.pop() {
+                Some(only) if self.times.is_empty() => only,
+                last => {
+                    self.times.extend(last);
+                    joined.of(self.times)
+                }
+            };
+            debug_assert!(times.is_sorted_by(|a, b| a < b));
+            return (times, self.values);
         }
-        let mut entries: Vec<(i64, u64, f64)> = Vec::with_capacity(self.times.len());
+        let mut entries: Vec<(i64, u64, f64)> = Vec::with_capacity(self.values.len());
         let mut from = 0;
-        for (order, to) in std::mem::take(&mut self.parts) {
-            let part = self.times[from..to].iter().zip(&self.values[from..to]);
-            entries.extend(part.map(|(t, v)| (*t, order, *v)));
+        for (times, order) in self.times.iter().zip(self.orders) {
+            let to = from + times.len();
+            entries.extend(times.iter().zip(&self.values[from..to]).map(|(t, v)| (*t, order, *v)));
             from = to;
         }
         entries.sort_by_key(|e| (e.0, e.1));
         entries.dedup_by_key(|e| e.0);
-        entries.into_iter().map(|(t, _, v)| (t, v)).unzip()
+        let (times, values) = entries.into_iter().map(|(t, _, v)| (t, v)).unzip();
+        (Arc::new(times), values)
     }
 }
 
@@ -168,7 +217,7 @@ impl Snapshot {
             damage,
             |_, pair, order, times, values| {
                 let collected = found.entry(pair).or_insert_with(|| Collected::with_room(expected));
-                collected.part(order, |out| times.put(out), values);
+                collected.part(order, times, values);
             },
         )?;
         let (mut samples, mut values) = (Vec::new(), Vec::new());
@@ -191,14 +240,18 @@ impl Snapshot {
                 } else {
                     pane.metrics_of(source).filter(fits).collect()
                 };
+                let mut times: Arc<Vec<i64>> = Arc::default();
                 for metric in metrics {
                     samples.clear();
                     pane.series(source, metric, (from, to), self.view.committed, &mut samples);
                     if !samples.is_empty() {
                         values.clear();
                         values.extend(samples.iter().map(|s| s.1));
-                        let times = |out: &mut Vec<i64>| out.extend(samples.iter().map(|s| s.0));
-                        found.entry((metric, source)).or_default().part(order, times, &values);
+                        // A source's metrics mostly came together.
+                        if !times.iter().eq(samples.iter().map(|(time, _)| time)) {
+                            times = Arc::new(samples.iter().map(|s| s.0).collect());
+                        }
+                        found.entry((metric, source)).or_default().part(order, &times, &mut values);
                     }
                 }
             }
@@ -233,7 +286,7 @@ impl Snapshot {
         from: i64,
         to: i64,
         damage: &mut Vec<Error>,
-        mut found: impl FnMut(Column, (u32, u32), u64, Times<'_>, &[f64]),
+        mut found: impl FnMut(Column, (u32, u32), u64, &Arc<Vec<i64>>, &mut Vec<f64>),
     ) -> Result<()> {
         let mut segments: Vec<&Arc<OpenSegment>> = self
             .view
@@ -243,7 +296,7 @@ impl Snapshot {
             .collect();
         segments.sort_by_key(|s| (s.segment.times.0, s.segment.header.order));
         // First all advice, then the reads: the disk works on all of it at once.
-        let mut wanted: Vec<(&OpenSegment, Vec<bool>, Vec<ChunkEntry>)> = Vec::new();
+        let mut reads: Vec<(&OpenSegment, Vec<bool>, Vec<ChunkEntry>)> = Vec::new();
         for open in segments {
             let sources = self.sources_in(open, matched);
             let mut entries = Vec::new();
@@ -258,15 +311,14 @@ impl Snapshot {
                     }
                 }
             }
-            wanted.push((open, sources, entries));
+            reads.push((open, sources, entries));
         }
         let mut values = Vec::new();
-        for (open, sources, entries) in wanted {
+        for (open, sources, entries) in reads {
             let segment = &open.segment;
-            // Pages of one metric mostly have clocks of their own, those of several metrics the same.
-            let one =
-                entries.first().map(|e| (e.metric, e.column)) == entries.last().map(|e| (e.metric, e.column));
-            let mut cache = if one { ClockCache::of_chunks() } else { ClockCache::default() };
+            let mut cache = ClockCache::keeping(&self.shared.clocks, open.id);
+            // What of a clock is wanted: where, and the times.
+            let mut wanted: HashMap<u32, (Range<usize>, Arc<Vec<i64>>)> = HashMap::new();
             let order = segment.header.order;
             for entry in entries {
                 let metric = open.metrics[entry.metric as usize];
@@ -275,25 +327,32 @@ impl Snapshot {
                     let mut chunk = segment.chunk(&entry, &bytes)?;
                     for at in 0..chunk.pages.len() {
                         let page = chunk.pages[at];
-                        let wanted = sources.get(page.source as usize).copied().unwrap_or(false);
+                        let fits = sources.get(page.source as usize).copied().unwrap_or(false);
                         let span = segment.clock_span(page.clock);
-                        if !wanted || span.0 > to || span.1 < from {
+                        if !fits || span.0 > to || span.1 < from {
                             continue;
                         }
                         let source = open.sources[page.source as usize];
                         if !matched.fits(metric, source) {
                             continue;
                         }
+                        let (range, times) = match wanted.entry(page.clock) {
+                            Entry::Occupied(known) => known.into_mut(),
+                            Entry::Vacant(new) => {
+                                let clock = segment.clock(page.clock, &mut cache)?;
+                                let range = clock.range(from, to);
+                                let times = clock.times(range.clone());
+                                new.insert((range, times))
+                            }
+                        };
+                        if times.is_empty() {
+                            continue;
+                        }
                         values.clear();
                         chunk
-                            .read(&page, &mut values)
+                            .read_part(&page, range.clone(), &mut values)
                             .map_err(Error::damaged(&segment.name, entry.place.offset))?;
-                        let clock = segment.clock(page.clock, &mut cache)?;
-                        let range = clock.range(from, to);
-                        if !range.is_empty() {
-                            let times = clock.times(range.clone());
-                            found(entry.column, (metric, source), order, times, &values[range]);
-                        }
+                        found(entry.column, (metric, source), order, times, &mut values);
                     }
                     Ok(())
                 };
@@ -379,8 +438,9 @@ impl Snapshot {
             &mut damage,
             |column, pair, _, times, values| {
                 let rollups = found.entry(pair).or_default();
-                let times = times.iter().zip(values).filter(|(t, _)| !stale.contains(&t.div_euclid(HOUR_MS)));
-                for (time, value) in times {
+                let times =
+                    times.iter().zip(&*values).filter(|(t, _)| !stale.contains(&t.div_euclid(HOUR_MS)));
+                for (&time, value) in times {
                     let rollup = rollups.entry(time).or_insert(Rollup {
                         start_ms: time,
                         count: 0,
@@ -407,7 +467,7 @@ impl Snapshot {
         for (from, to) in self.hours_without(tier, &stale, from_ms, to_ms.saturating_add(step - 1)) {
             for (pair, collected) in self.raw(&matched, from, to, &mut damage)? {
                 let kind = read(&self.shared.names).metrics.get(pair.0).map_or(Kind::Unknown, |m| m.1);
-                let (times, values) = collected.sorted();
+                let (times, values) = collected.sorted(&mut JoinedTimes::default());
                 let mut folds = Vec::new();
                 for (time, value) in times.iter().zip(values) {
                     fold(&mut folds, time.div_euclid(step) * step, value);

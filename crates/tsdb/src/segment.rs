@@ -3,12 +3,16 @@
 //! `header | chunks and clock chunks | index | trailer`; `docs/format.md` draws every byte. A file
 //! names all its metrics and sources itself, so it can be read alone, copied and dropped.
 
+mod clocks;
 mod read;
 mod write;
 
+pub(crate) use clocks::KeptClocks;
+#[cfg(test)]
+use clocks::Paced;
 #[cfg(test)]
 use read::Clock;
-pub(crate) use read::{ClockCache, Segment, Times};
+pub(crate) use read::{ClockCache, Segment};
 pub(crate) use write::SegmentWriter;
 
 use crate::bytes::{Malformed, Reader, is_checksum};

@@ -11,7 +11,7 @@ use crate::index::{Layout, NameTables};
 use crate::labels::{Kind, Labels};
 use crate::options::Options;
 use crate::query::Snapshot;
-use crate::segment::{MAX_NUMBER, Segment, Tier};
+use crate::segment::{KeptClocks, MAX_NUMBER, Segment, Tier};
 use crate::storage::Storage;
 use crate::time::{MAX_TIME_MS, MIN_TIME_MS};
 use crate::wal::{self, LostTail, Told};
@@ -92,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) newest_ms: AtomicI64,
     /// Raw samples before this were dropped; later ones of that age are refused.
     pub(crate) raw_floor_ms: AtomicI64,
+    /// Clocks of segments that queries asked for.
+    pub(crate) clocks: KeptClocks,
     /// Files without use that could not be removed yet.
     pub(crate) garbage: Mutex<Vec<String>>,
     pub(crate) counters: Counters,
@@ -361,6 +363,7 @@ impl Store {
             next_number: AtomicU64::new(last + 1),
             newest_ms: AtomicI64::new(newest),
             raw_floor_ms: AtomicI64::new(raw_floor(&segments)),
+            clocks: KeptClocks::default(),
             garbage: Mutex::default(),
             counters: Counters::default(),
             read_only,

@@ -3,11 +3,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::index::{Matched, Matcher};
 use crate::labels::{Labels, NAME};
-use crate::query::{Selection, Series, Snapshot};
+use crate::query::{Selection, SharedSeries, Snapshot};
 use crate::segment::{ClockCache, Column, MAX_NUMBER, Tier};
 use crate::store::{OpenSegment, read};
 
@@ -125,15 +126,15 @@ impl Tiles {
     ///
     /// # Errors
     /// When a file cannot be read at all.
-    pub fn read(&self, number: usize) -> Result<Selection<Series>> {
-        self.snapshot.group(&self.matched(number), self.from_ms, self.to_ms)
+    pub fn read(&self, number: usize) -> Result<Selection<SharedSeries>> {
+        self.snapshot.shared_group(&self.matched(number), self.from_ms, self.to_ms)
     }
 
     /// The newest sample of each series of a tile. Much less is read for it.
     ///
     /// # Errors
     /// As [`Tiles::read`].
-    pub fn newest(&self, number: usize) -> Result<Selection<Series>> {
+    pub fn newest(&self, number: usize) -> Result<Selection<SharedSeries>> {
         let matched = self.matched(number);
         let mut damage = Vec::new();
         let mut found: HashMap<(u32, u32), Newest> = HashMap::new();
@@ -162,10 +163,9 @@ impl Tiles {
         let series = self
             .snapshot
             .named(found, join)
-            .map(|(labels, kind, (time, _, value))| Series {
+            .map(|(labels, _, (time, _, value))| SharedSeries {
                 labels,
-                kind,
-                times_ms: vec![time],
+                times_ms: Arc::new(vec![time]),
                 values: vec![value],
             })
             .collect();
@@ -207,7 +207,7 @@ impl Tiles {
         let segment = &open.segment;
         let order = segment.header.order;
         let wanted = self.snapshot.sources_in(open, matched);
-        let mut cache = ClockCache::default();
+        let mut cache = ClockCache::keeping(&self.snapshot.parts().0.clocks, open.id);
         let mut values = Vec::new();
         for number in self.snapshot.metrics_in(open, matched) {
             let metric = open.metrics[number as usize];
@@ -232,19 +232,20 @@ impl Tiles {
                         if !matched.fits(metric, source) || known.is_some_and(|(time, ..)| *time > span.1) {
                             continue;
                         }
-                        values.clear();
-                        chunk
-                            .read(&page, &mut values)
-                            .map_err(Error::damaged(&segment.name, entry.place.offset))?;
-                        let last = if span.1 <= self.to_ms {
+                        let (at, time) = if span.1 <= self.to_ms {
                             // The last of all: its time is in the index.
-                            values.last().map(|value| (span.1, order, *value))
+                            (page.values - 1, span.1)
                         } else {
                             let clock = segment.clock(page.clock, &mut cache)?;
-                            let range = clock.range(self.from_ms, self.to_ms);
-                            let last = range.clone().next_back();
-                            last.and_then(|at| Some((clock.at(at), order, *values.get(at)?)))
+                            let last = clock.range(self.from_ms, self.to_ms).next_back();
+                            let Some(last) = last else { continue };
+                            (last, clock.at(last))
                         };
+                        values.clear();
+                        chunk
+                            .read_part(&page, at..at + 1, &mut values)
+                            .map_err(Error::damaged(&segment.name, entry.place.offset))?;
+                        let last = values.last().map(|value| (time, order, *value));
                         if let Some(one) = last {
                             let best = found.entry((metric, source)).or_insert(one);
                             if newer(&one, best) {

@@ -1,11 +1,12 @@
 //! Walking through many series with bounded memory, and asking for a single one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::index::{Matched, Matcher};
 use crate::labels::{Labels, NAME};
-use crate::query::{Collected, Selection, Series, Snapshot};
+use crate::query::{Collected, JoinedTimes, Selection, Series, SharedSeries, Snapshot};
 use crate::segment::{Column, Tier};
 use crate::store::read;
 
@@ -166,9 +167,27 @@ impl Snapshot {
     pub(crate) fn group(&self, matched: &Matched, from_ms: i64, to_ms: i64) -> Result<Selection<Series>> {
         let mut damage = Vec::new();
         let found = self.raw(matched, from_ms, to_ms, &mut damage)?;
+        let mut joined = JoinedTimes::default();
         let series = self.named(found, Collected::join).map(|(labels, kind, collected)| {
-            let (times_ms, values) = collected.sorted();
-            Series { labels, kind, times_ms, values }
+            let (times, values) = collected.sorted(&mut joined);
+            Series { labels, kind, times_ms: Arc::unwrap_or_clone(times), values }
+        });
+        Ok(Selection { series: series.collect(), damage })
+    }
+
+    /// The same with shared times.
+    pub(crate) fn shared_group(
+        &self,
+        matched: &Matched,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Selection<SharedSeries>> {
+        let mut damage = Vec::new();
+        let found = self.raw(matched, from_ms, to_ms, &mut damage)?;
+        let mut joined = JoinedTimes::default();
+        let series = self.named(found, Collected::join).map(|(labels, _, collected)| {
+            let (times_ms, values) = collected.sorted(&mut joined);
+            SharedSeries { labels, times_ms, values }
         });
         Ok(Selection { series: series.collect(), damage })
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chasar_tsdb::storage::Sim;
-use chasar_tsdb::{ABSENT, Kind, Labels, NAME, Options, Rollup, Store, Tier, Writer};
+use chasar_tsdb::{ABSENT, Kind, Labels, NAME, Options, Rollup, SharedSeries, Store, Tier, Writer};
 use proptest::prelude::*;
 
 const START_MS: i64 = 1_699_999_200_000;
@@ -112,28 +112,36 @@ impl World {
         let (store, _) = self.store.as_ref().unwrap();
         let snapshot = store.snapshot();
         for (from_ms, to_ms) in [(i64::MIN, i64::MAX), (START_MS, self.now - 2 * MINUTE)] {
-            let mut all = snapshot.select(&[], from_ms, to_ms).unwrap().series;
+            let all = snapshot.select(&[], from_ms, to_ms).unwrap().series;
             let newest = all.clone().into_iter().map(|mut series| {
                 series.times_ms.drain(..series.times_ms.len() - 1);
                 series.values.drain(..series.values.len() - 1);
                 series
             });
-            let mut newest: Vec<_> = newest.collect();
+            let newest: Vec<_> = newest.collect();
             let tiles = snapshot.tiles(&[], from_ms, to_ms, 3).unwrap();
-            let together = |read: &dyn Fn(usize) -> chasar_tsdb::Selection<chasar_tsdb::Series>| {
+            let together = |read: &dyn Fn(usize) -> chasar_tsdb::Selection<SharedSeries>| {
                 let mut series: Vec<_> = (0..tiles.len()).flat_map(|at| read(at).series).collect();
                 series.sort_by(|a, b| a.labels.cmp(&b.labels));
                 series
             };
-            let bits = |all: &mut Vec<chasar_tsdb::Series>| -> Vec<(String, Vec<(i64, u64)>)> {
-                let of = |s: chasar_tsdb::Series| {
+            let shared = |all: Vec<chasar_tsdb::Series>| -> Vec<SharedSeries> {
+                let of = |s: chasar_tsdb::Series| SharedSeries {
+                    labels: s.labels,
+                    times_ms: Arc::new(s.times_ms),
+                    values: s.values,
+                };
+                all.into_iter().map(of).collect()
+            };
+            let bits = |all: Vec<SharedSeries>| -> Vec<(String, Vec<(i64, u64)>)> {
+                let of = |s: SharedSeries| {
                     let values = s.values.iter().map(|v| v.to_bits());
                     (s.labels.to_string(), s.times_ms.iter().copied().zip(values).collect())
                 };
-                std::mem::take(all).into_iter().map(of).collect()
+                all.into_iter().map(of).collect()
             };
-            assert_eq!(bits(&mut together(&|at| tiles.read(at).unwrap())), bits(&mut all));
-            assert_eq!(bits(&mut together(&|at| tiles.newest(at).unwrap())), bits(&mut newest));
+            assert_eq!(bits(together(&|at| tiles.read(at).unwrap())), bits(shared(all)));
+            assert_eq!(bits(together(&|at| tiles.newest(at).unwrap())), bits(shared(newest)));
         }
     }
 

@@ -78,10 +78,9 @@ impl<'a> StoreSource<'a> {
                 if !found.damage.is_empty() {
                     damage.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings(&found));
                 }
-                let mut times = Times::default();
-                let samples = |one: chasar_tsdb::Series| Samples {
+                let samples = |one: chasar_tsdb::SharedSeries| Samples {
                     labels: strings.labels(&one.labels),
-                    times_ms: times.shared(one.times_ms),
+                    times_ms: one.times_ms,
                     values: Arc::new(one.values),
                 };
                 take(number, found.series.into_iter().map(samples).collect(), false)?;

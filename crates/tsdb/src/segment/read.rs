@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::clocks::{KeptClocks, Paced};
 use super::{ChunkEntry, Column, END_MAGIC, HEADER_BYTES, Header, Place, Replaces, TRAILER_BYTES, VERSION};
 use crate::bytes::{Malformed, Reader, is_checksum};
 use crate::chunk::{ChunkReader, Codec, IntegersReader, MAX_PAGE_VALUES};
@@ -32,6 +33,7 @@ enum ClockForm {
 pub(crate) enum Clock {
     Regular { start: i64, step: i64, values: usize },
     Listed(Arc<Vec<i64>>),
+    Paced(Arc<Paced>),
 }
 
 impl Clock {
@@ -39,6 +41,7 @@ impl Clock {
         match self {
             Clock::Regular { values, .. } => *values,
             Clock::Listed(list) => list.len(),
+            Clock::Paced(paced) => paced.len(),
         }
     }
 
@@ -46,6 +49,7 @@ impl Clock {
         match self {
             Clock::Regular { start, step, .. } => start + step * index as i64,
             Clock::Listed(list) => list[index],
+            Clock::Paced(paced) => paced.at(index),
         }
     }
 
@@ -68,44 +72,31 @@ impl Clock {
         (0..self.len()).map(|i| self.at(i))
     }
 
-    /// Some of the timestamps.
-    pub(crate) fn times(&self, range: Range<usize>) -> Times<'_> {
-        Times { clock: self, range }
-    }
-}
-
-/// Some timestamps of a clock.
-pub(crate) struct Times<'a> {
-    clock: &'a Clock,
-    range: Range<usize>,
-}
-
-impl Times<'_> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> {
-        self.range.clone().map(|i| self.clock.at(i))
-    }
-
-    /// Appends them to a list, as one piece where they lie so.
-    pub(crate) fn put(&self, out: &mut Vec<i64>) {
-        match self.clock {
-            Clock::Listed(list) => out.extend_from_slice(&list[self.range.clone()]),
-            Clock::Regular { .. } => out.extend(self.iter()),
+    /// Some of the timestamps, as a list.
+    pub(crate) fn times(&self, range: Range<usize>) -> Arc<Vec<i64>> {
+        match self {
+            Clock::Listed(list) if range.len() == list.len() => list.clone(),
+            Clock::Listed(list) => Arc::new(list[range].to_vec()),
+            Clock::Paced(paced) => Arc::new(paced.times(range)),
+            Clock::Regular { .. } => Arc::new(range.map(|at| self.at(at)).collect()),
         }
     }
 }
 
 /// Clocks that were unpacked for one query, and the chunks they lie in.
 #[derive(Default)]
-pub(crate) struct ClockCache {
+pub(crate) struct ClockCache<'a> {
     chunks: HashMap<u32, IntegersReader>,
     clocks: HashMap<u32, Clock>,
-    only_chunks: bool,
+    /// Those that several queries share, and the segment's number there.
+    kept: Option<(&'a KeptClocks, u64)>,
 }
 
-impl ClockCache {
-    /// Forgets each clock at once: for one who asks for none of them twice.
-    pub(crate) fn of_chunks() -> ClockCache {
-        ClockCache { only_chunks: true, ..ClockCache::default() }
+impl<'a> ClockCache<'a> {
+    /// Keeps clocks for other queries too, and looks there first. `segment` is the segment's number in the
+    /// store.
+    pub(crate) fn keeping(kept: &'a KeptClocks, segment: u64) -> ClockCache<'a> {
+        ClockCache { kept: Some((kept, segment)), ..ClockCache::default() }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -337,7 +328,7 @@ impl Segment {
     }
 
     /// The timestamps of a clock.
-    pub(crate) fn clock(&self, number: u32, cache: &mut ClockCache) -> Result<Clock> {
+    pub(crate) fn clock(&self, number: u32, cache: &mut ClockCache<'_>) -> Result<Clock> {
         let damaged = Error::damaged(&self.name, self.size_bytes);
         let Some(entry) = self.clocks.get(number as usize) else {
             return Err(damaged(Malformed("a page names a clock that is not there")));
@@ -350,6 +341,10 @@ impl Segment {
         };
         if let Some(clock) = cache.clocks.get(&number) {
             return Ok(clock.clone());
+        }
+        let kept = cache.kept.and_then(|(kept, segment)| kept.get((segment, number)));
+        if let Some(paced) = kept {
+            return Ok(Clock::Paced(paced));
         }
         let place = self.clock_chunks[chunk as usize];
         let damaged = || Error::damaged(&self.name, place.offset);
@@ -368,10 +363,15 @@ impl Segment {
         if !ends || times.windows(2).any(|w| w[0] >= w[1]) {
             return Err(damaged()(Malformed("timestamps do not ascend")));
         }
-        let clock = Clock::Listed(Arc::new(times));
-        if !cache.only_chunks {
-            cache.clocks.insert(number, clock.clone());
+        if let Some((kept, segment)) = cache.kept {
+            // One who shares clocks asks for none of them twice.
+            if let Some(paced) = Paced::new(&times).map(Arc::new) {
+                kept.put((segment, number), paced);
+            }
+            return Ok(Clock::Listed(Arc::new(times)));
         }
+        let clock = Clock::Listed(Arc::new(times));
+        cache.clocks.insert(number, clock.clone());
         Ok(clock)
     }
 

@@ -212,6 +212,7 @@ fn clocks_are_searched_by_time() {
     for clock in [
         Clock::Regular { start: 10, step: 10, values: 5 },
         Clock::Listed(Arc::new((1..6).map(|i| i * 10).collect())),
+        Clock::Paced(Arc::new(Paced::new(&[10, 20, 30, 40, 50]).unwrap())),
     ] {
         assert_eq!(clock.range(i64::MIN, i64::MAX), 0..5);
         assert_eq!(clock.range(11, 40), 1..4);
