@@ -65,6 +65,25 @@ impl Frame {
     }
 }
 
+/// Each step's window of indices into the times that were looked at last; series of a node mostly share them.
+#[derive(Default)]
+pub(crate) struct Spans {
+    of: Option<Arc<Vec<i64>>>,
+    spans: Vec<(usize, usize)>,
+}
+
+impl Spans {
+    /// Windows into `times`; all that one of these is asked for have the same frame.
+    pub(crate) fn of(&mut self, frame: &Frame, times: &Arc<Vec<i64>>) -> &[(usize, usize)] {
+        if !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, times)) {
+            self.spans.clear();
+            frame.windows(times, |_, from, to| self.spans.push((from, to)));
+            self.of = Some(times.clone());
+        }
+        &self.spans
+    }
+}
+
 /// The first index from `at` on whose time is later than `end`. Samples mostly come evenly, so it is about
 /// as far away as the one before was.
 #[inline]
@@ -181,12 +200,13 @@ impl<'a> Fetched<'a> {
         frame: &Frame,
         meter: &Meter<'_>,
         notes: &mut Annotations<'_>,
-        of: &(dyn Fn(&Samples, bool) -> Result<Option<Row>> + Sync),
+        of: &(dyn Fn(&Samples, bool, &mut Spans) -> Result<Option<Row>> + Sync),
     ) -> Result<Vec<Row>> {
         let Some(at) = self.find(selector, frame) else { return Ok(Vec::new()) };
         let made = |group: &[Samples], folded: bool| -> Result<Vec<Row>> {
             meter.hold(group.len(), frame.grid.steps)?;
-            group.iter().filter_map(|one| of(one, folded).transpose()).collect()
+            let mut spans = Spans::default();
+            group.iter().filter_map(|one| of(one, folded, &mut spans).transpose()).collect()
         };
         let (need, known) = &self.found[at];
         if let Some(answer) = known {
@@ -227,15 +247,15 @@ impl<'a> Fetched<'a> {
         notes: &mut Annotations<'_>,
         of: impl Fn(i64, f64) -> f64 + Sync,
     ) -> Result<Vec<Row>> {
-        self.each(selector, frame, meter, notes, &|series, _| {
+        self.each(selector, frame, meter, notes, &|series, _, spans| {
             let mut values = Vec::with_capacity(frame.grid.steps);
             let (times, samples) = (&series.times_ms[..], &series.values[..]);
             let mut any = false;
-            frame.windows(times, |_, from, to| {
-                let newest = to.checked_sub(1).filter(|at| *at >= from && !is_stale(samples[*at]));
+            values.extend(spans.of(frame, &series.times_ms).iter().map(|(from, to)| {
+                let newest = to.checked_sub(1).filter(|at| at >= from && !is_stale(samples[*at]));
                 any |= newest.is_some();
-                values.push(newest.map_or(ABSENT, |at| of(times[at], samples[at])));
-            });
+                newest.map_or(ABSENT, |at| of(times[at], samples[at]))
+            }));
             Ok(any.then(|| Row { labels: series.labels.clone(), drop_name: false, values }))
         })
     }
@@ -271,7 +291,9 @@ fn check(series: &[Samples]) -> Result<()> {
 /// Without the marks that end series.
 pub(crate) fn track(series: &Samples) -> Track {
     let (mut times, mut values) = (series.times_ms.clone(), series.values.clone());
-    if values.iter().any(|v| is_stale(*v)) {
+    // A piece at a time without a way out of it, so that several are compared at once.
+    let any = |piece: &[f64]| piece.iter().fold(false, |any, v| any | is_stale(*v));
+    if values.chunks(512).any(any) {
         let kept = |at: &usize| !is_stale(series.values[*at]);
         times = Arc::new((0..times.len()).filter(kept).map(|at| series.times_ms[at]).collect());
         values = Arc::new((0..series.values.len()).filter(kept).map(|at| series.values[at]).collect());

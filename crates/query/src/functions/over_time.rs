@@ -74,11 +74,7 @@ pub(crate) fn place_of_extreme(
         if better(values[best], values[at]) || values[best].is_nan() { at } else { best }
     };
     let mut sliding = Sliding::new(|at: usize| at, join);
-    let mut out = Vec::with_capacity(windows.frame.grid.steps);
-    windows.frame.windows(windows.times, |_, from, to| {
-        out.push((from < to).then(|| sliding.fold(from, to)));
-    });
-    out
+    windows.spans.iter().map(|(from, to)| (from < to).then(|| sliding.fold(*from, *to))).collect()
 }
 
 /// `stdvar_over_time`

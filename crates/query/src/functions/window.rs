@@ -4,7 +4,7 @@ use super::{Window, over_time, rate, regression};
 use crate::ast::{Expr, Node, ValueType};
 use crate::error::{Error, Result};
 use crate::eval::Evaluator;
-use crate::select::{Frame, track};
+use crate::select::{Frame, Spans, track};
 use crate::source::Samples;
 use crate::value::{Grid, Row, Track, is_there};
 
@@ -13,25 +13,27 @@ pub(crate) struct Windows<'a> {
     pub(crate) times: &'a [i64],
     pub(crate) values: &'a [f64],
     pub(crate) frame: &'a Frame,
+    /// The window of indices of each step.
+    pub(crate) spans: &'a [(usize, usize)],
     /// Whether windows overlap so much that sliding pays.
     pub(crate) slides: bool,
 }
 
 impl<'a> Windows<'a> {
-    pub(crate) fn new(track: &'a Track, frame: &'a Frame) -> Windows<'a> {
+    pub(crate) fn new(track: &'a Track, frame: &'a Frame, spans: &'a mut Spans) -> Windows<'a> {
         let steps = frame.grid.steps;
         // Four times over each sample is about what the bookkeeping of sliding costs.
         let slides = steps > 4 && frame.range_ms >= frame.grid.step_ms.saturating_mul(4);
-        Windows { times: &track.times, values: &track.values, frame, slides }
+        let spans = spans.of(frame, &track.times);
+        Windows { times: &track.times, values: &track.values, frame, spans, slides }
     }
 
     /// Calls `of` with each window's indices; it gives a value, or `None` for none.
     pub(crate) fn each(&self, mut of: impl FnMut(usize, usize, usize) -> Option<f64>) -> Vec<f64> {
-        let mut out = Vec::with_capacity(self.frame.grid.steps);
-        self.frame.windows(self.times, |step, from, to| {
-            out.push(of(step, from, to).unwrap_or(crate::value::ABSENT));
-        });
-        out
+        let value = |(step, (from, to)): (usize, &(usize, usize))| {
+            of(step, *from, *to).unwrap_or(crate::value::ABSENT)
+        };
+        self.spans.iter().enumerate().map(value).collect()
     }
 
     /// As [`Windows::each`], with only the windows that have samples.
@@ -85,8 +87,8 @@ pub(crate) fn call(eval: &mut Evaluator<'_>, of: Window, args: &[Expr], grid: Gr
         _ => Some(eval.matrix(range, grid)?),
     };
     let meter = &eval.meter;
-    let row = |track: Track, frame: &Frame, folded: bool| -> Result<Option<Row>> {
-        let windows = Windows::new(&track, frame);
+    let row = |track: Track, frame: &Frame, folded: bool, spans: &mut Spans| -> Result<Option<Row>> {
+        let windows = Windows::new(&track, frame, spans);
         meter.work((track.times.len() + grid.steps) as u64)?;
         let of = if folded && of == Window::Count { Window::Sum } else { of };
         let values = kernel(of, &windows, &params, &mut |work| meter.work(work))?;
@@ -97,13 +99,16 @@ pub(crate) fn call(eval: &mut Evaluator<'_>, of: Window, args: &[Expr], grid: Gr
         (Node::Selector(selector), _) => {
             let range_ms = selector.range_ms.unwrap_or(eval.options.lookback_ms);
             let frame = Frame::new(grid, eval.query, &selector.when, range_ms);
-            let row = |series: &Samples, folded: bool| row(track(series), &frame, folded);
+            let row =
+                |series: &Samples, folded: bool, spans: &mut Spans| row(track(series), &frame, folded, spans);
             eval.fetched.each(selector, &frame, meter, &mut eval.notes, &row)?
         }
         (_, matrix) => {
             let matrix = matrix.ok_or_else(|| Error::execution(range.span, "not a range vector"))?;
             meter.hold(matrix.tracks.len(), grid.steps)?;
-            let rows = matrix.tracks.into_iter().map(|track| row(track, &matrix.frame, matrix.folded));
+            let mut spans = Spans::default();
+            let row = |track| row(track, &matrix.frame, matrix.folded, &mut spans);
+            let rows = matrix.tracks.into_iter().map(row);
             rows.filter_map(Result::transpose).collect::<Result<_>>()?
         }
     };
