@@ -44,7 +44,13 @@ impl Listener for LimitedListener {
             // The semaphore is never closed.
             let Ok(permit) = self.room.clone().acquire_owned().await else { continue };
             match self.listener.accept().await {
-                Ok((stream, peer)) => return (TimedStream::new(stream, permit, self.timeout), peer),
+                Ok((stream, peer)) => {
+                    // An answer is written as one; what does not go out so at once must not wait.
+                    if let Err(e) = stream.set_nodelay(true) {
+                        tracing::debug!("HTTP connection answers with delay: {e}");
+                    }
+                    return (TimedStream::new(stream, permit, self.timeout), peer);
+                }
                 Err(e) => {
                     tracing::debug!("HTTP connection not accepted: {e}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
