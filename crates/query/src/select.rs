@@ -65,6 +65,9 @@ impl Frame {
     }
 }
 
+/// Makes a row of a series, if it gives one; also told whether values are folded.
+type Make<'a> = dyn Fn(&Samples, bool, &mut Spans) -> Result<Option<Row>> + Sync + 'a;
+
 /// Each step's window of indices into the times that were looked at last; series of a node mostly share them.
 #[derive(Default)]
 pub(crate) struct Spans {
@@ -200,7 +203,7 @@ impl<'a> Fetched<'a> {
         frame: &Frame,
         meter: &Meter<'_>,
         notes: &mut Annotations<'_>,
-        of: &(dyn Fn(&Samples, bool, &mut Spans) -> Result<Option<Row>> + Sync),
+        of: &Make<'_>,
     ) -> Result<Vec<Row>> {
         let Some(at) = self.find(selector, frame) else { return Ok(Vec::new()) };
         let made = |group: &[Samples], folded: bool| -> Result<Vec<Row>> {
