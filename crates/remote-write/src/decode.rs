@@ -243,7 +243,7 @@ impl<'a> Request<'a> {
     fn reference(&mut self, reader: &Reader<'a>, place: u64) -> Result<(), Error> {
         let place = u32::try_from(place).ok().filter(|place| (*place as usize) < self.symbols.len());
         let place = place.ok_or_else(|| reader.error(Malformed::Reference))?;
-        if self.references.len() < 2 * self.limits.labels {
+        if self.references.len() / 2 < self.limits.labels {
             self.references.push(place);
         }
         Ok(())
