@@ -1,7 +1,7 @@
 //! What one masternode has yet to get of the reports that are kept: its own look at the shared memory,
 //! and its own folder on disk.
 //!
-//! The reports themselves lie in one [`Ring`](crate::ring::Ring) for all masternodes. An agenda is the
+//! The reports themselves lie in one [`Ring`] for all masternodes. An agenda is the
 //! stretch from the first record that its masternode may still need to the newest, with what became of
 //! each: *sent* when the link took it and it may still be on the way, or it *waits*. What is before the
 //! stretch has surely arrived, lies on disk, or was let go.
