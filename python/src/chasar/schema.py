@@ -12,7 +12,9 @@ class Agent(TypedDict, total=False):
     """Processor time used."""
 
     dropped_reports_total: Optional[int]
-    """Reports that the outbox had to let go before they were sent: one that two masternodes did not get counts twice."""
+    """Reports that the outbox had to let go before they were sent: one that two masternodes did not get
+    counts twice.
+    """
 
     masternodes: Optional[List[AgentMasternode]]
     """Each masternode that reports go to, where there are several."""
